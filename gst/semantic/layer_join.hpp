@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <gst/base/gstaggregator.h>
+
+G_BEGIN_DECLS
+
+#define GST_TYPE_SEMANTIC_LAYER_JOIN (gst_semantic_layer_join_get_type ())
+G_DECLARE_DERIVABLE_TYPE (GstSemanticLayerJoin, gst_semantic_layer_join, GST, SEMANTIC_LAYER_JOIN, GstAggregator)
+
+/// Why a pad contributes nothing to a set.
+typedef enum {
+  GST_SEMANTIC_JOIN_PRESENT,
+  GST_SEMANTIC_JOIN_NOT_SENT, ///< plain GAP
+  GST_SEMANTIC_JOIN_LOST,     ///< GAP with MISSING_DATA
+  GST_SEMANTIC_JOIN_LATE,     ///< live time-out: nothing there when the deadline came
+  GST_SEMANTIC_JOIN_EOS,
+  GST_SEMANTIC_JOIN_UNLINKED, ///< pad never requested or not linked
+} GstSemanticJoinState;
+
+/// What one pad brings for one running time.
+typedef struct {
+  GstAggregatorPad* pad;      ///< null when there is no such pad
+  GstSemanticJoinState state;
+  GstBuffer* buffer;          ///< owned by the set; null unless PRESENT
+} GstSemanticJoined;
+
+#define GST_SEMANTIC_JOIN_MAX_PADS 3
+
+typedef struct {
+  GstClockTime running_time;
+  GstClockTime duration;                ///< of the driving buffer, or GST_CLOCK_TIME_NONE
+  GstSemanticJoined pads[GST_SEMANTIC_JOIN_MAX_PADS]; ///< in the order of the class's `pad_names`
+} GstSemanticJoinSet;
+
+/// Collects, for each running time, what every sink pad has of it, and calls `join` once. Base of semanticmux, structdec and signaldec.
+/// A set is complete when each linked pad has a buffer or GAP queued, or is EOS; in live pipelines the deadline completes it. Buffers and GAPs belong
+/// together when their running times differ by less than half the stream's frame duration (1 ms when unknown). Request pads keep their template's name.
+struct _GstSemanticLayerJoinClass {
+  GstAggregatorClass parent_class;
+  const gchar* pad_names[GST_SEMANTIC_JOIN_MAX_PADS]; ///< template names, null at the end
+  /// One call a running time. Implementations push with gst_semantic_layer_join_finish() or return GST_FLOW_OK without output.
+  GstFlowReturn (*join) (GstSemanticLayerJoin* self, GstSemanticJoinSet* set);
+  /// New caps on a sink pad; FALSE refuses them (after posting an element error).
+  gboolean (*pad_caps) (GstSemanticLayerJoin* self, GstAggregatorPad* pad, const gchar* name, GstCaps* caps);
+  /// Drop everything that depends on time (flush, stop). Optional.
+  void (*reset) (GstSemanticLayerJoin* self);
+};
+
+/// Sets PTS (from the set's running time in the source segment) and duration, updates the segment position and pushes. Takes the buffer.
+GstFlowReturn gst_semantic_layer_join_finish (GstSemanticLayerJoin* self, const GstSemanticJoinSet* set, GstBuffer* buffer);
+
+/// Counters since READY->PAUSED, for `stats`: structure "<name>", a nested structure per pad with present, not-sent, lost, late (guint64). Thread-safe.
+GstStructure* gst_semantic_layer_join_get_stats (GstSemanticLayerJoin* self, const gchar* name);
+
+G_END_DECLS

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+/// On coded layers: what the access unit said of this layer. On decoded pictures: which layers made it.
+/// Registered once a process by libgstsemanticbase-1.0; copied on plain copies, dropped by transforms that change the picture.
+typedef struct _GstSemanticLayerMeta {
+  GstMeta meta;
+  guint number;        ///< access unit number
+  guint layers;        ///< bit k: layer kind k (1 caption, 2 structure, 3 signal) is in this buffer / made this picture
+  guint lost;          ///< bit k: layer kind k was sent but did not arrive
+  guint base_id;       ///< pictures of equal non-zero id are the same base picture: what was computed from one holds for the other
+  gboolean key;
+  gboolean discardable;
+  gboolean switch_point;
+  guint temporal_id;
+} GstSemanticLayerMeta;
+
+GType gst_semantic_layer_meta_api_get_type (void);
+const GstMetaInfo* gst_semantic_layer_meta_get_info (void);
+GstSemanticLayerMeta* gst_buffer_add_semantic_layer_meta (GstBuffer* buffer);
+GstSemanticLayerMeta* gst_buffer_get_semantic_layer_meta (GstBuffer* buffer);
+/// A process-wide fresh base id, never 0.
+guint gst_semantic_next_base_id (void);
+
+G_END_DECLS

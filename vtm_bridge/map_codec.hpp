@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "gst/bitstream/bytes.hpp"
+#include "gst/bitstream/status.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+/// Structure-map codecs behind one interface: AV1 (libaom, dav1d) embedded; VTM as external programs.
+namespace gsem::maps {
+
+/// 8-bit grey map; rows are `stride` bytes apart.
+struct MapView {
+  const uint8_t* data = nullptr;
+  int width = 0, height = 0, stride = 0;
+};
+
+struct Map {
+  int width = 0, height = 0;
+  std::vector<uint8_t> data; ///< width*height, rows packed
+};
+
+struct EncoderSettings {
+  std::string codec = "av1";
+  int width = 128, height = 128;
+  int quantiser = 62;      ///< av1: cq 0..63 (62 is the equivalent of VTM QP 50); vtm: QP 0..63
+  bool live = false;       ///< false: every map a still of the highest efficiency; true: delta maps, real time
+  int key_interval = 50;   ///< live: maps between key maps; deltas predict from the last key map only
+  int speed = -1;          ///< codec's own (av1: cpu-used); -1: 4 for stills, 6 live
+};
+
+struct EncodedMap {
+  bool key = true;
+  Bytes payload; ///< frame type byte, then codec data without sequence header and temporal delimiter
+};
+
+/// Not thread-safe; one a stream.
+class MapEncoder {
+public:
+  /// Failed with `error` (cause and remedy) when the codec is unknown or refuses the settings.
+  static Status create (const EncoderSettings& settings, std::unique_ptr<MapEncoder>& out, std::string& error);
+  virtual ~MapEncoder () = default;
+  virtual Status encode (const MapView& map, bool force_key, EncodedMap& out) = 0;
+  /// May change at any time; takes effect at the next map.
+  virtual void set_quantiser (int quantiser) = 0;
+  /// For the stream header; fixed for the life of the encoder (available before the first map).
+  virtual const Bytes& codec_header () const = 0;
+};
+
+/// Not thread-safe; one a stream. Hostile input gives Corrupt or TooLarge, never a crash.
+class MapDecoder {
+public:
+  static Status create (const std::string& codec, ByteView codec_header, std::unique_ptr<MapDecoder>& out, std::string& error);
+  virtual ~MapDecoder () = default;
+  /// A delta map whose key map is missing is Corrupt. After any failure decode goes on at the next key map.
+  virtual Status decode (ByteView payload, Map& out) = 0;
+  virtual void reset () = 0; ///< forget reference maps (flush, discontinuity)
+};
+
+/// Codecs usable here and now ("av1", "vtm" when its programs are found).
+std::vector<std::string> available_codecs ();
+
+} // namespace gsem::maps
