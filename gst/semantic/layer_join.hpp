@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "gst/semantic/export.h"
+
 #include <gst/base/gstaggregator.h>
 
 G_BEGIN_DECLS
 
 #define GST_TYPE_SEMANTIC_LAYER_JOIN (gst_semantic_layer_join_get_type ())
-G_DECLARE_DERIVABLE_TYPE (GstSemanticLayerJoin, gst_semantic_layer_join, GST, SEMANTIC_LAYER_JOIN, GstAggregator)
+GST_SEMANTIC_API G_DECLARE_DERIVABLE_TYPE (GstSemanticLayerJoin, gst_semantic_layer_join, GST, SEMANTIC_LAYER_JOIN, GstAggregator)
 
 /// Why a pad contributes nothing to a set.
 typedef enum {
@@ -35,7 +37,9 @@ typedef struct {
 
 /// Collects, for each running time, what every sink pad has of it, and calls `join` once. Base of semanticmux, structdec and signaldec.
 /// A set is complete when each linked pad has a buffer or GAP queued, or is EOS; in live pipelines the deadline completes it. Buffers and GAPs belong
-/// together when their running times differ by less than half the stream's frame duration (1 ms when unknown). Request pads keep their template's name.
+/// together when their running times differ by less than half the stream's frame duration (1 ms when unknown). Request pads keep their template's name;
+/// templates of ALWAYS presence get their pad when the element is made. The source segment is that of the first linked pad in the order of `pad_names`.
+/// A subclass that overrides sink_event, sink_event_pre_queue, start, stop, flush, clip, create_new_pad or get_next_time chains up.
 struct _GstSemanticLayerJoinClass {
   GstAggregatorClass parent_class;
   const gchar* pad_names[GST_SEMANTIC_JOIN_MAX_PADS]; ///< template names, null at the end
@@ -48,9 +52,10 @@ struct _GstSemanticLayerJoinClass {
 };
 
 /// Sets PTS (from the set's running time in the source segment) and duration, updates the segment position and pushes. Takes the buffer.
-GstFlowReturn gst_semantic_layer_join_finish (GstSemanticLayerJoin* self, const GstSemanticJoinSet* set, GstBuffer* buffer);
+GST_SEMANTIC_API GstFlowReturn gst_semantic_layer_join_finish (GstSemanticLayerJoin* self, const GstSemanticJoinSet* set, GstBuffer* buffer);
 
-/// Counters since READY->PAUSED, for `stats`: structure "<name>", a nested structure per pad with present, not-sent, lost, late (guint64). Thread-safe.
-GstStructure* gst_semantic_layer_join_get_stats (GstSemanticLayerJoin* self, const gchar* name);
+/// Counters since READY->PAUSED, for `stats`: structure "<name>", a nested structure per pad with present, not-sent, lost, late (sets, guint64)
+/// and dropped (buffers that came after their set was gone, guint64). Thread-safe.
+GST_SEMANTIC_API GstStructure* gst_semantic_layer_join_get_stats (GstSemanticLayerJoin* self, const gchar* name);
 
 G_END_DECLS

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "gst/semantic/export.h"
+
 #include <gst/gst.h>
 
 G_BEGIN_DECLS
@@ -19,11 +21,11 @@ typedef struct _GstSemanticLayerMeta {
   guint temporal_id;
 } GstSemanticLayerMeta;
 
-GType gst_semantic_layer_meta_api_get_type (void);
-const GstMetaInfo* gst_semantic_layer_meta_get_info (void);
-GstSemanticLayerMeta* gst_buffer_add_semantic_layer_meta (GstBuffer* buffer);
-GstSemanticLayerMeta* gst_buffer_get_semantic_layer_meta (GstBuffer* buffer);
+GST_SEMANTIC_API GType gst_semantic_layer_meta_api_get_type (void);
+GST_SEMANTIC_API const GstMetaInfo* gst_semantic_layer_meta_get_info (void);
+GST_SEMANTIC_API GstSemanticLayerMeta* gst_buffer_add_semantic_layer_meta (GstBuffer* buffer);
+GST_SEMANTIC_API GstSemanticLayerMeta* gst_buffer_get_semantic_layer_meta (GstBuffer* buffer);
 /// A process-wide fresh base id, never 0.
-guint gst_semantic_next_base_id (void);
+GST_SEMANTIC_API guint gst_semantic_next_base_id (void);
 
 G_END_DECLS

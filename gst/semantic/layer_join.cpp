@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "gst/semantic/layer_join.hpp"
+
+#include "gst/semantic/ptr.hpp"
+
+#include <algorithm>
+#include <array>
+
+GST_DEBUG_CATEGORY_STATIC(gst_semantic_layer_join_debug);
+#define GST_CAT_DEFAULT gst_semantic_layer_join_debug
+
+namespace {
+
+constexpr int kMaxPads = GST_SEMANTIC_JOIN_MAX_PADS;
+
+struct Counters {
+  guint64 present = 0, not_sent = 0, lost = 0, late = 0, dropped = 0;
+};
+
+struct Side {
+  GstClockTime frame_duration = GST_CLOCK_TIME_NONE;
+  bool missed_last = false; ///< contributed nothing to the last set: what comes for it now is late
+  bool gap_runs_on = false; ///< the GAP at the head of the queue covers more pictures than the last one
+  Counters counters;        ///< under the object lock
+};
+
+struct Head {
+  gsem::Ptr<GstBuffer> buffer;
+  GstClockTime running_time = GST_CLOCK_TIME_NONE;
+  bool gap = false;
+};
+
+} // namespace
+
+struct GstSemanticLayerJoinPrivate {
+  std::array<Side, kMaxPads> sides;
+  GstClockTime last_running_time = GST_CLOCK_TIME_NONE;
+  GstClockTime last_duration = GST_CLOCK_TIME_NONE;
+
+  void forget_time() {
+    last_running_time = last_duration = GST_CLOCK_TIME_NONE;
+    for (auto& side : sides)
+      side.missed_last = side.gap_runs_on = false;
+  }
+};
+
+static gint private_offset;
+static gpointer parent_class;
+
+static GstSemanticLayerJoinPrivate* priv_of(gpointer self) {
+  return *reinterpret_cast<GstSemanticLayerJoinPrivate**>(G_STRUCT_MEMBER_P(self, private_offset));
+}
+
+static GstSemanticLayerJoinClass* class_of(gpointer self) {
+  return GST_SEMANTIC_LAYER_JOIN_GET_CLASS(self);
+}
+
+static int side_index(gpointer self, const gchar* name) {
+  auto* klass = class_of(self);
+  for (int i = 0; i < kMaxPads && klass->pad_names[i]; ++i)
+    if (g_str_equal(klass->pad_names[i], name))
+      return i;
+  return -1;
+}
+
+static gsem::Ptr<GstPad> find_pad(gpointer self, int index) {
+  const gchar* name = class_of(self)->pad_names[index];
+  return gsem::Ptr<GstPad>(name ? gst_element_get_static_pad(GST_ELEMENT(self), name) : nullptr);
+}
+
+/// Less than this apart is the same picture.
+static GstClockTime tolerance(gpointer self) {
+  GstClockTime frame = GST_CLOCK_TIME_NONE;
+  for (const auto& side : priv_of(self)->sides)
+    frame = std::min(frame, side.frame_duration);
+  return GST_CLOCK_TIME_IS_VALID(frame) ? std::max<GstClockTime>(frame / 2, 1) : GST_MSECOND;
+}
+
+static GstClockTime running_time_of(GstAggregatorPad* pad, GstClockTime timestamp) {
+  if (!GST_CLOCK_TIME_IS_VALID(timestamp))
+    return GST_CLOCK_TIME_NONE;
+  gsem::ObjectLock lock(pad);
+  return gst_segment_to_running_time(&pad->segment, GST_FORMAT_TIME, timestamp);
+}
+
+static Head head_of(gpointer self, GstAggregatorPad* pad) {
+  Head head;
+  head.buffer.reset(gst_aggregator_pad_peek_buffer(pad));
+  if (!head.buffer)
+    return head;
+  GstBuffer* buffer = head.buffer.get();
+  head.gap = gst_buffer_get_size(buffer) == 0 && GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP);
+  head.running_time =
+      running_time_of(pad, GST_BUFFER_PTS_IS_VALID(buffer) ? GST_BUFFER_PTS(buffer) : GST_BUFFER_DTS(buffer));
+  if (!GST_CLOCK_TIME_IS_VALID(head.running_time)) {
+    // Without a timestamp a picture follows the one before.
+    auto* priv = priv_of(self);
+    head.running_time = GST_CLOCK_TIME_IS_VALID(priv->last_running_time) ? priv->last_running_time : 0;
+    if (GST_CLOCK_TIME_IS_VALID(priv->last_running_time) && GST_CLOCK_TIME_IS_VALID(priv->last_duration))
+      head.running_time += priv->last_duration;
+  }
+  return head;
+}
+
+/// Running time at which a GAP's span ends, NONE when it has no duration.
+static GstClockTime gap_end(const Head& head) {
+  return GST_BUFFER_DURATION_IS_VALID(head.buffer.get())
+             ? head.running_time + GST_BUFFER_DURATION(head.buffer.get())
+             : GST_CLOCK_TIME_NONE;
+}
+
+static bool is_late(const GstSemanticLayerJoinPrivate& priv, const Side& side, const Head& head,
+                    GstClockTime tol) {
+  if (!GST_CLOCK_TIME_IS_VALID(priv.last_running_time))
+    return false;
+  return side.missed_last ? head.running_time < priv.last_running_time + tol
+                          : head.running_time + tol <= priv.last_running_time;
+}
+
+/// GstAggregator waits for pads that nobody linked. EOS in its books, without any event on the pad, makes it
+/// stop; a later link begins with STREAM_START, which takes the mark away.
+static void mark_unlinked(gpointer self) {
+  for (int i = 0; i < kMaxPads && class_of(self)->pad_names[i]; ++i) {
+    auto pad = find_pad(self, i);
+    if (!pad || gst_pad_is_linked(pad.get()))
+      continue;
+    auto* aggpad = GST_AGGREGATOR_PAD(pad.get());
+    if (!gst_aggregator_pad_is_eos(aggpad))
+      GST_AGGREGATOR_CLASS(parent_class)->sink_event(GST_AGGREGATOR(self), aggpad, gst_event_new_eos());
+  }
+}
+
+static void on_unlinked(GstPad*, GstPad*, gpointer self) {
+  for (int i = 0; i < kMaxPads; ++i) {
+    auto pad = find_pad(self, i);
+    if (pad && gst_pad_is_linked(pad.get())) {
+      // The last link going away is a pipeline being taken down, not the end of a layer.
+      mark_unlinked(self);
+      return;
+    }
+  }
+}
+
+static GstAggregatorPad* make_pad(gpointer self, GstPadTemplate* templ) {
+  auto* pad = GST_AGGREGATOR_PAD(g_object_new(GST_TYPE_AGGREGATOR_PAD, "name", templ->name_template,
+                                              "direction", GST_PAD_SINK, "template", templ, nullptr));
+  g_signal_connect_object(pad, "unlinked", G_CALLBACK(on_unlinked), self, GConnectFlags(0));
+  return pad;
+}
+
+static GstAggregatorPad* create_new_pad(GstAggregator* agg, GstPadTemplate* templ, const gchar*,
+                                        const GstCaps*) {
+  if (side_index(agg, templ->name_template) < 0 || templ->presence != GST_PAD_REQUEST)
+    return nullptr;
+  gsem::Ptr<GstPad> existing(gst_element_get_static_pad(GST_ELEMENT(agg), templ->name_template));
+  return existing ? nullptr : make_pad(agg, templ);
+}
+
+static void constructed(GObject* object) {
+  G_OBJECT_CLASS(parent_class)->constructed(object);
+  auto* klass = class_of(object);
+  for (int i = 0; i < kMaxPads && klass->pad_names[i]; ++i) {
+    auto* templ = gst_element_class_get_pad_template(GST_ELEMENT_CLASS(klass), klass->pad_names[i]);
+    if (templ && templ->presence == GST_PAD_ALWAYS && !find_pad(object, i))
+      gst_element_add_pad(GST_ELEMENT(object), GST_PAD(make_pad(object, templ)));
+  }
+}
+
+// ---- what arrives ------------------------------------------------------------------------------------
+
+static gboolean handle_caps(GstSemanticLayerJoin* self, GstAggregatorPad* pad, GstEvent* event) {
+  auto* klass = class_of(self);
+  GstCaps* caps = nullptr;
+  gst_event_parse_caps(event, &caps);
+  const int index = side_index(self, GST_PAD_NAME(pad));
+  gint n = 0, d = 1;
+  if (index >= 0) {
+    Side& side = priv_of(self)->sides[index];
+    side.frame_duration = GST_CLOCK_TIME_NONE;
+    if (gst_structure_get_fraction(gst_caps_get_structure(caps, 0), "framerate", &n, &d) && n > 0 && d > 0)
+      side.frame_duration = gst_util_uint64_scale_int(GST_SECOND, d, n);
+  }
+  return !klass->pad_caps || klass->pad_caps(self, pad, GST_PAD_NAME(pad), caps);
+}
+
+static gboolean handle_segment(GstSemanticLayerJoin* self, GstAggregatorPad* pad, GstEvent* event) {
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(event, &segment);
+  if (segment->format != GST_FORMAT_TIME) {
+    GST_ELEMENT_ERROR(self, STREAM, FORMAT, (nullptr),
+                      ("pad %s: a %s segment, but layers are joined by time; put a parser before it",
+                       GST_PAD_NAME(pad), gst_format_get_name(segment->format)));
+    return FALSE;
+  }
+  mark_unlinked(self);
+  auto* agg = GST_AGGREGATOR(self);
+  for (int i = 0; i < kMaxPads; ++i) {
+    auto driver = find_pad(self, i);
+    if (!driver || !gst_pad_is_linked(driver.get()))
+      continue;
+    if (driver.get() == GST_PAD(pad)) {
+      GstSegment current;
+      {
+        gsem::ObjectLock lock(self);
+        current = GST_AGGREGATOR_PAD(agg->srcpad)->segment;
+      }
+      current.position = segment->position;
+      if (!gst_segment_is_equal(&current, segment))
+        gst_aggregator_update_segment(agg, segment);
+    }
+    break;
+  }
+  return TRUE;
+}
+
+static gboolean sink_event(GstAggregator* agg, GstAggregatorPad* pad, GstEvent* event) {
+  auto* self = GST_SEMANTIC_LAYER_JOIN(agg);
+  gboolean ok = TRUE;
+  if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS)
+    ok = handle_caps(self, pad, event);
+  else if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT)
+    ok = handle_segment(self, pad, event);
+  if (!ok) {
+    gst_event_unref(event);
+    return FALSE;
+  }
+  return GST_AGGREGATOR_CLASS(parent_class)->sink_event(agg, pad, event);
+}
+
+/// GstAggregator flushes when *every* sink pad has seen the flush: unlinked ones get it here.
+static GstFlowReturn sink_event_pre_queue(GstAggregator* agg, GstAggregatorPad* pad, GstEvent* event) {
+  auto* parent = GST_AGGREGATOR_CLASS(parent_class);
+  const auto type = GST_EVENT_TYPE(event);
+  if ((type == GST_EVENT_FLUSH_START || type == GST_EVENT_FLUSH_STOP) && gst_pad_is_linked(GST_PAD(pad))) {
+    for (int i = 0; i < kMaxPads && class_of(agg)->pad_names[i]; ++i) {
+      auto other = find_pad(agg, i);
+      if (other && other.get() != GST_PAD(pad) && !gst_pad_is_linked(other.get()))
+        gst_pad_send_event(other.get(), gst_event_ref(event));
+    }
+  }
+  return parent->sink_event_pre_queue(agg, pad, event);
+}
+
+static GstBuffer* clip(GstAggregator*, GstAggregatorPad* pad, GstBuffer* buffer) {
+  if (!GST_BUFFER_PTS_IS_VALID(buffer))
+    return buffer;
+  GstSegment segment;
+  {
+    gsem::ObjectLock lock(pad);
+    segment = pad->segment;
+  }
+  const GstClockTime start = GST_BUFFER_PTS(buffer);
+  const GstClockTime stop =
+      GST_BUFFER_DURATION_IS_VALID(buffer) ? start + GST_BUFFER_DURATION(buffer) : GST_CLOCK_TIME_NONE;
+  guint64 from = 0, to = 0;
+  if (!gst_segment_clip(&segment, GST_FORMAT_TIME, start, stop, &from, &to)) {
+    GST_DEBUG_OBJECT(pad, "%" GST_PTR_FORMAT " is outside the segment", buffer);
+    gst_buffer_unref(buffer);
+    return nullptr;
+  }
+  if (from == start)
+    return buffer;
+  buffer = gst_buffer_make_writable(buffer);
+  GST_BUFFER_PTS(buffer) = from;
+  GST_BUFFER_DURATION(buffer) = GST_CLOCK_TIME_IS_VALID(to) ? to - from : GST_CLOCK_TIME_NONE;
+  return buffer;
+}
+
+// ---- joining ------------------------------------------------------------------------------------------
+
+/// The earliest picture that is waiting: its deadline is the next one. NONE makes the aggregator wait for
+/// data.
+static GstClockTime get_next_time(GstAggregator* agg) {
+  GstClockTime next = GST_CLOCK_TIME_NONE;
+  for (int i = 0; i < kMaxPads && class_of(agg)->pad_names[i]; ++i) {
+    auto pad = find_pad(agg, i);
+    if (!pad || priv_of(agg)->sides[i].gap_runs_on)
+      continue;
+    next = std::min(next, head_of(agg, GST_AGGREGATOR_PAD(pad.get())).running_time);
+  }
+  return next;
+}
+
+static void count(GstSemanticLayerJoin* self, Side& side, GstSemanticJoinState state) {
+  gsem::ObjectLock lock(self);
+  switch (state) {
+  case GST_SEMANTIC_JOIN_PRESENT:
+    ++side.counters.present;
+    break;
+  case GST_SEMANTIC_JOIN_NOT_SENT:
+    ++side.counters.not_sent;
+    break;
+  case GST_SEMANTIC_JOIN_LOST:
+    ++side.counters.lost;
+    break;
+  case GST_SEMANTIC_JOIN_LATE:
+    ++side.counters.late;
+    break;
+  default:
+    break;
+  }
+}
+
+static void clear(GstSemanticJoinSet& set) {
+  for (auto& joined : set.pads)
+    gst_clear_buffer(&joined.buffer);
+}
+
+/// Takes the head of `pad`, which belongs to the set, out of the queue.
+static void take(Side& side, GstAggregatorPad* pad, const Head& head, GstSemanticJoinSet& set,
+                 GstSemanticJoined& joined, GstClockTime tol) {
+  if (!head.gap) {
+    joined.state = GST_SEMANTIC_JOIN_PRESENT;
+    joined.buffer = gst_aggregator_pad_pop_buffer(pad);
+  } else {
+    joined.state = gst_buffer_get_custom_meta(head.buffer.get(), "GstAggregatorMissingDataMeta")
+                       ? GST_SEMANTIC_JOIN_LOST
+                       : GST_SEMANTIC_JOIN_NOT_SENT;
+    const GstClockTime end = gap_end(head);
+    // 2 tol is one frame: a GAP that lasts clearly longer speaks for the next pictures too.
+    side.gap_runs_on = GST_CLOCK_TIME_IS_VALID(side.frame_duration) && GST_CLOCK_TIME_IS_VALID(end) &&
+                       end > set.running_time + 3 * tol;
+    if (!side.gap_runs_on)
+      gst_aggregator_pad_drop_buffer(pad);
+  }
+  if (!GST_CLOCK_TIME_IS_VALID(set.duration) && !side.gap_runs_on)
+    set.duration = GST_BUFFER_DURATION(head.buffer.get());
+}
+
+static GstFlowReturn deliver(GstSemanticLayerJoin* self, GstSemanticJoinSet& set) {
+  auto* priv = priv_of(self);
+  priv->last_running_time = set.running_time;
+  priv->last_duration = set.duration;
+  gst_aggregator_selected_samples(GST_AGGREGATOR(self), set.running_time, GST_CLOCK_TIME_NONE, set.duration,
+                                  nullptr);
+  const GstFlowReturn flow = class_of(self)->join(self, &set);
+  clear(set);
+  return flow;
+}
+
+static GstFlowReturn aggregate(GstAggregator* agg, gboolean timeout) {
+  auto* self = GST_SEMANTIC_LAYER_JOIN(agg);
+  auto* priv = priv_of(self);
+  const GstClockTime tol = tolerance(self);
+  std::array<gsem::Ptr<GstPad>, kMaxPads> pads;
+  std::array<Head, kMaxPads> heads;
+  GstSemanticJoinSet set{GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, {}};
+  bool dropped = false, all_eos = true;
+  int running_on = 0;
+
+  for (int i = 0; i < kMaxPads; ++i) {
+    Side& side = priv->sides[i];
+    if (!(pads[i] = find_pad(self, i)))
+      continue;
+    auto* pad = GST_AGGREGATOR_PAD(pads[i].get());
+    heads[i] = head_of(self, pad);
+    if (!heads[i].buffer) {
+      side.gap_runs_on = false;
+      all_eos = all_eos && gst_aggregator_pad_is_eos(pad);
+      continue;
+    }
+    all_eos = false;
+    if (side.gap_runs_on) {
+      ++running_on;
+      continue;
+    }
+    if (is_late(*priv, side, heads[i], tol)) {
+      if (!heads[i].gap) {
+        GST_DEBUG_OBJECT(pad, "dropping what came %" GST_TIME_FORMAT " too late",
+                         GST_TIME_ARGS(priv->last_running_time -
+                                       std::min(priv->last_running_time, heads[i].running_time)));
+        gsem::ObjectLock lock(self);
+        ++side.counters.dropped;
+      }
+      gst_aggregator_pad_drop_buffer(pad);
+      dropped = true;
+      continue;
+    }
+    set.running_time = std::min(set.running_time, heads[i].running_time);
+  }
+  // Ask again when a queue has moved: the next head may belong to this set.
+  if (dropped)
+    return GST_AGGREGATOR_FLOW_NEED_DATA;
+  if (all_eos)
+    return GST_FLOW_EOS;
+  for (int i = 0; i < kMaxPads; ++i) {
+    Side& side = priv->sides[i];
+    if (!heads[i].buffer || !side.gap_runs_on)
+      continue;
+    // No other picture waits (the others ended), or the next one lies behind the GAP: it has done its work.
+    if (!GST_CLOCK_TIME_IS_VALID(set.running_time) || set.running_time + tol > gap_end(heads[i])) {
+      gst_aggregator_pad_drop_buffer(GST_AGGREGATOR_PAD(pads[i].get()));
+      side.gap_runs_on = false;
+      dropped = true;
+    }
+  }
+  if (dropped || !GST_CLOCK_TIME_IS_VALID(set.running_time))
+    return GST_AGGREGATOR_FLOW_NEED_DATA;
+
+  for (int i = 0; i < kMaxPads && class_of(self)->pad_names[i]; ++i) {
+    Side& side = priv->sides[i];
+    GstSemanticJoined& joined = set.pads[i];
+    auto* pad = GST_AGGREGATOR_PAD_CAST(pads[i].get());
+    joined.pad = pad;
+    if (!pad)
+      joined.state = GST_SEMANTIC_JOIN_UNLINKED;
+    else if (heads[i].buffer && !side.gap_runs_on && heads[i].running_time < set.running_time + tol)
+      take(side, pad, heads[i], set, joined, tol);
+    else if (heads[i].buffer) // what waits is for a later picture, or a long GAP
+      joined.state = GST_SEMANTIC_JOIN_NOT_SENT;
+    else if (!gst_pad_is_linked(GST_PAD(pad)))
+      joined.state = GST_SEMANTIC_JOIN_UNLINKED;
+    else
+      joined.state = gst_aggregator_pad_is_eos(pad) ? GST_SEMANTIC_JOIN_EOS : GST_SEMANTIC_JOIN_LATE;
+    side.missed_last = joined.state == GST_SEMANTIC_JOIN_LATE;
+    count(self, side, joined.state);
+  }
+  GST_LOG_OBJECT(self, "set at %" GST_TIME_FORMAT ": %d %d %d%s", GST_TIME_ARGS(set.running_time),
+                 set.pads[0].state, set.pads[1].state, set.pads[2].state, timeout ? " (deadline)" : "");
+  return deliver(self, set);
+}
+
+GstFlowReturn gst_semantic_layer_join_finish(GstSemanticLayerJoin* self, const GstSemanticJoinSet* set,
+                                             GstBuffer* buffer) {
+  auto* agg = GST_AGGREGATOR(self);
+  buffer = gst_buffer_make_writable(buffer);
+  {
+    gsem::ObjectLock lock(self);
+    GstSegment* segment = &GST_AGGREGATOR_PAD(agg->srcpad)->segment;
+    guint64 position = 0;
+    const int sign =
+        gst_segment_position_from_running_time_full(segment, GST_FORMAT_TIME, set->running_time, &position);
+    GST_BUFFER_PTS(buffer) = sign > 0 ? position : set->running_time;
+    GST_BUFFER_DTS(buffer) = GST_CLOCK_TIME_NONE;
+    GST_BUFFER_DURATION(buffer) = set->duration;
+    segment->position = GST_BUFFER_PTS(buffer);
+    if (GST_CLOCK_TIME_IS_VALID(set->duration) && segment->rate > 0)
+      segment->position += set->duration;
+  }
+  return gst_aggregator_finish_buffer(agg, buffer);
+}
+
+GstStructure* gst_semantic_layer_join_get_stats(GstSemanticLayerJoin* self, const gchar* name) {
+  GstStructure* stats = gst_structure_new_empty(name);
+  for (int i = 0; i < kMaxPads && class_of(self)->pad_names[i]; ++i) {
+    Counters c;
+    {
+      gsem::ObjectLock lock(self);
+      c = priv_of(self)->sides[i].counters;
+    }
+    const gchar* pad_name = class_of(self)->pad_names[i];
+    gsem::Ptr<GstStructure> nested(gst_structure_new(
+        pad_name, "present", G_TYPE_UINT64, c.present, "not-sent", G_TYPE_UINT64, c.not_sent, "lost",
+        G_TYPE_UINT64, c.lost, "late", G_TYPE_UINT64, c.late, "dropped", G_TYPE_UINT64, c.dropped, nullptr));
+    gst_structure_set(stats, pad_name, GST_TYPE_STRUCTURE, nested.get(), nullptr);
+  }
+  return stats;
+}
+
+// ---- states -------------------------------------------------------------------------------------------
+
+static void reset(GstAggregator* agg) {
+  priv_of(agg)->forget_time();
+  if (class_of(agg)->reset)
+    class_of(agg)->reset(GST_SEMANTIC_LAYER_JOIN(agg));
+}
+
+static gboolean start(GstAggregator* agg) {
+  {
+    gsem::ObjectLock lock(agg);
+    for (auto& side : priv_of(agg)->sides)
+      side = Side{};
+  }
+  reset(agg);
+  return TRUE;
+}
+
+static gboolean stop(GstAggregator* agg) {
+  reset(agg);
+  return TRUE;
+}
+
+static GstFlowReturn flush(GstAggregator* agg) {
+  reset(agg);
+  return GST_FLOW_OK;
+}
+
+static void finalize(GObject* object) {
+  delete priv_of(object);
+  G_OBJECT_CLASS(parent_class)->finalize(object);
+}
+
+static void class_init(gpointer g_class, gpointer) {
+  parent_class = g_type_class_peek_parent(g_class);
+  g_type_class_adjust_private_offset(g_class, &private_offset);
+  GST_DEBUG_CATEGORY_INIT(gst_semantic_layer_join_debug, "semanticlayerjoin", 0, "join of semantic layers");
+  G_OBJECT_CLASS(g_class)->constructed = constructed;
+  G_OBJECT_CLASS(g_class)->finalize = finalize;
+  auto* agg = GST_AGGREGATOR_CLASS(g_class);
+  agg->create_new_pad = create_new_pad;
+  agg->sink_event = sink_event;
+  agg->sink_event_pre_queue = sink_event_pre_queue;
+  agg->clip = clip;
+  agg->get_next_time = get_next_time;
+  agg->aggregate = aggregate;
+  agg->start = start;
+  agg->stop = stop;
+  agg->flush = flush;
+}
+
+static void instance_init(GTypeInstance* instance, gpointer) {
+  *reinterpret_cast<GstSemanticLayerJoinPrivate**>(G_STRUCT_MEMBER_P(instance, private_offset)) =
+      new GstSemanticLayerJoinPrivate;
+}
+
+GType gst_semantic_layer_join_get_type(void) {
+  static const GType type = [] {
+    const GTypeInfo info = {
+        sizeof(GstSemanticLayerJoinClass), nullptr, nullptr,       class_init, nullptr, nullptr,
+        sizeof(GstSemanticLayerJoin),      0,       instance_init, nullptr};
+    const GType made =
+        g_type_register_static(GST_TYPE_AGGREGATOR, "GstSemanticLayerJoin", &info, G_TYPE_FLAG_ABSTRACT);
+    private_offset = g_type_add_instance_private(made, sizeof(GstSemanticLayerJoinPrivate*));
+    return made;
+  }();
+  return type;
+}
