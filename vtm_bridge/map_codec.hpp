@@ -10,7 +10,11 @@
 #include <vector>
 
 /// Structure-map codecs behind one interface: AV1 (libaom, dav1d) embedded; VTM as external programs.
+/// Maps are 16..512 pixels a side, any size in between; payloads are at most
+/// bitstream::Limits::max_structure_bytes.
 namespace gsem::maps {
+
+inline constexpr int kMaxKeyInterval = 100000;
 
 /// 8-bit grey map; rows are `stride` bytes apart.
 struct MapView {
@@ -26,10 +30,11 @@ struct Map {
 struct EncoderSettings {
   std::string codec = "av1";
   int width = 128, height = 128;
-  int quantiser = 62;      ///< av1: cq 0..63 (62 is the equivalent of VTM QP 50); vtm: QP 0..63
-  bool live = false;       ///< false: every map a still of the highest efficiency; true: delta maps, real time
-  int key_interval = 50;   ///< live: maps between key maps; deltas predict from the last key map only
-  int speed = -1;          ///< codec's own (av1: cpu-used); -1: 4 for stills, 6 live
+  int quantiser = 62;    ///< av1: cq 0..63 (62 is the equivalent of VTM QP 50); vtm: QP 0..63
+  bool live = false;     ///< false: every map a still of the highest efficiency; true: delta maps, real time
+  int key_interval = 50; ///< live: 1..kMaxKeyInterval maps from key map to key map; deltas predict from the
+                         ///< last key map only
+  int speed = -1;        ///< codec's own (av1: cpu-used); -1: 4 for stills, 6 live; av1 refuses more than 6
 };
 
 struct EncodedMap {
@@ -41,26 +46,32 @@ struct EncodedMap {
 class MapEncoder {
 public:
   /// Failed with `error` (cause and remedy) when the codec is unknown or refuses the settings.
-  static Status create (const EncoderSettings& settings, std::unique_ptr<MapEncoder>& out, std::string& error);
-  virtual ~MapEncoder () = default;
-  virtual Status encode (const MapView& map, bool force_key, EncodedMap& out) = 0;
-  /// May change at any time; takes effect at the next map.
-  virtual void set_quantiser (int quantiser) = 0;
-  /// For the stream header; fixed for the life of the encoder (available before the first map).
-  virtual const Bytes& codec_header () const = 0;
+  static Status create(const EncoderSettings& settings, std::unique_ptr<MapEncoder>& out, std::string& error);
+  virtual ~MapEncoder() = default;
+  /// Failed for a map of another size than the settings', or when the codec fails; the next map is then a key
+  /// map.
+  virtual Status encode(const MapView& map, bool force_key, EncodedMap& out) = 0;
+  /// May change between maps, clamped to the codec's range; takes effect at the next map.
+  virtual void set_quantiser(int quantiser) = 0;
+  /// For the stream header; fixed for the life of the encoder (available before the first map). The same for
+  /// one codec, map size and speed whatever the quantiser and whether `live` or not: a profile's id can stand
+  /// for it.
+  virtual const Bytes& codec_header() const = 0;
 };
 
 /// Not thread-safe; one a stream. Hostile input gives Corrupt or TooLarge, never a crash.
 class MapDecoder {
 public:
-  static Status create (const std::string& codec, ByteView codec_header, std::unique_ptr<MapDecoder>& out, std::string& error);
-  virtual ~MapDecoder () = default;
-  /// A delta map whose key map is missing is Corrupt. After any failure decode goes on at the next key map.
-  virtual Status decode (ByteView payload, Map& out) = 0;
-  virtual void reset () = 0; ///< forget reference maps (flush, discontinuity)
+  static Status create(const std::string& codec, ByteView codec_header, std::unique_ptr<MapDecoder>& out,
+                       std::string& error);
+  virtual ~MapDecoder() = default;
+  /// A delta map whose key map is missing is Corrupt. After any failure decode goes on at the next key map or
+  /// delta of a key map that arrived. `out` is unspecified after a failure.
+  virtual Status decode(ByteView payload, Map& out) = 0;
+  virtual void reset() = 0; ///< forget reference maps (flush, discontinuity)
 };
 
 /// Codecs usable here and now ("av1", "vtm" when its programs are found).
-std::vector<std::string> available_codecs ();
+std::vector<std::string> available_codecs();
 
 } // namespace gsem::maps

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "vtm_bridge/map_codec.hpp"
+
+#include "vtm_bridge/codec.hpp"
+
+#include <algorithm>
+
+namespace gsem::maps {
+namespace {
+
+const Codec* const kCodecs[] = {&kAv1Codec};
+
+Status find_codec(const std::string& name, const Codec*& out, std::string& error) {
+  for (const Codec* codec : kCodecs)
+    if (name == codec->name && codec->available()) {
+      out = codec;
+      return Status::Ok;
+    }
+  error = "no structure codec \"" + name.substr(0, 32) + "\" here; usable are:";
+  for (const std::string& usable : available_codecs())
+    error += " " + usable;
+  return Status::Failed;
+}
+
+bool in_range(int value, int low, int high, const char* what, std::string& error) {
+  if (value >= low && value <= high)
+    return true;
+  error = std::string(what) + " " + std::to_string(value) + " is not in " + std::to_string(low) + ".." +
+          std::to_string(high);
+  return false;
+}
+
+} // namespace
+
+Status MapEncoder::create(const EncoderSettings& settings, std::unique_ptr<MapEncoder>& out,
+                          std::string& error) {
+  const Codec* codec = nullptr;
+  if (Status status = find_codec(settings.codec, codec, error); status != Status::Ok)
+    return status;
+  if (!in_range(settings.width, kMinSide, kMaxSide, "map width", error) ||
+      !in_range(settings.height, kMinSide, kMaxSide, "map height", error) ||
+      !in_range(settings.quantiser, codec->min_quantiser, codec->max_quantiser, "quantiser", error) ||
+      !in_range(settings.key_interval, 1, kMaxKeyInterval, "key interval", error))
+    return Status::Failed;
+  return codec->create_encoder(settings, out, error);
+}
+
+Status MapDecoder::create(const std::string& name, ByteView codec_header, std::unique_ptr<MapDecoder>& out,
+                          std::string& error) {
+  const Codec* codec = nullptr;
+  if (Status status = find_codec(name, codec, error); status != Status::Ok)
+    return status;
+  return codec->create_decoder(codec_header, out, error);
+}
+
+std::vector<std::string> available_codecs() {
+  std::vector<std::string> names;
+  for (const Codec* codec : kCodecs)
+    if (codec->available())
+      names.emplace_back(codec->name);
+  return names;
+}
+
+} // namespace gsem::maps
