@@ -18,19 +18,21 @@ constexpr int kMaxSpeed = 6;
 /// One libaom encoder of a fixed map size and mode.
 class Libaom {
 public:
-  ~Libaom() {
-    if (open_)
-      aom_codec_destroy(&context_);
-  }
+  ~Libaom() { close(); }
   bool open(int width, int height, bool live, int speed, int quantiser, std::string& error);
   bool set_quantiser(int quantiser);
   /// `unit` is valid until the next call.
-  Status encode(const MapView& map, aom_enc_frame_flags_t flags, ByteView& unit);
+  Status encode(const MapView& map, bool key, ByteView& unit);
 
 private:
   std::string reason() {
     const char* detail = aom_codec_error_detail(&context_);
     return std::string("libaom: ") + aom_codec_error(&context_) + (detail ? std::string(", ") + detail : "");
+  }
+  void close() {
+    if (open_)
+      aom_codec_destroy(&context_);
+    open_ = false;
   }
   bool refer_to_key_only(bool key);
   template <typename T>
@@ -46,6 +48,9 @@ private:
 };
 
 bool Libaom::open(int width, int height, bool live, int speed, int quantiser, std::string& error) {
+  close();
+  live_ = live;
+  next_ = 0;
   aom_codec_iface_t* interface = aom_codec_av1_cx();
   // All-intra usage would spend 14-18 % more bytes on a still.
   const unsigned usage = live ? AOM_USAGE_REALTIME : AOM_USAGE_GOOD_QUALITY;
@@ -87,7 +92,18 @@ bool Libaom::set_quantiser(int quantiser) {
          control(AOME_SET_CQ_LEVEL, quantiser);
 }
 
-Status Libaom::encode(const MapView& map, aom_enc_frame_flags_t flags, ByteView& unit) {
+/// A delta frame sees one reference, the key frame, and changes nothing that a later frame could see.
+/// libaom 3.6 ignores the frame flags for that (AOM_EFLAG_NO_UPD_*) in real-time mode: only the reference
+/// configuration of scalable streams works.
+bool Libaom::refer_to_key_only(bool key) {
+  aom_svc_ref_frame_config_t references = {};
+  references.reference[0] = 1; // LAST, in slot 0 as all others
+  for (int& slot : references.refresh)
+    slot = key;
+  return control(AV1E_SET_SVC_REF_FRAME_CONFIG, &references);
+}
+
+Status Libaom::encode(const MapView& map, bool key, ByteView& unit) {
   aom_image_t image;
   auto* luma = const_cast<uint8_t*>(map.data); // libaom reads only
   const unsigned width = config_.g_w, height = config_.g_h;
@@ -97,6 +113,9 @@ Status Libaom::encode(const MapView& map, aom_enc_frame_flags_t flags, ByteView&
   image.stride[AOM_PLANE_Y] = map.stride;
   image.stride[AOM_PLANE_U] = image.stride[AOM_PLANE_V] = static_cast<int>((width + 1) / 2);
   image.planes[AOM_PLANE_U] = image.planes[AOM_PLANE_V] = chroma_.data();
+  if (live_ && !refer_to_key_only(key))
+    return Status::Failed;
+  const aom_enc_frame_flags_t flags = key ? AOM_EFLAG_FORCE_KF : 0;
   if (aom_codec_encode(&context_, &image, next_++, 1, flags) != AOM_CODEC_OK)
     return Status::Failed;
   unit_.clear();
@@ -140,6 +159,8 @@ public:
   const Bytes& codec_header() const override { return codec_header_; }
 
 private:
+  bool prepare();
+
   EncoderSettings settings_;
   Libaom libaom_;
   Bytes sequence_, codec_header_;
@@ -151,6 +172,7 @@ private:
 bool Av1Encoder::open(const EncoderSettings& settings, std::string& error) {
   settings_ = settings;
   const int speed = settings.speed < 0 ? default_speed(settings.live) : settings.speed;
+  settings_.speed = speed;
   if (speed > kMaxSpeed) {
     error = "av1 speed " + std::to_string(speed) + " is over " + std::to_string(kMaxSpeed);
     return false;
@@ -167,15 +189,24 @@ bool Av1Encoder::open(const EncoderSettings& settings, std::string& error) {
   return libaom_.open(settings.width, settings.height, settings.live, speed, settings.quantiser, error);
 }
 
+/// A still picture encoder is for one picture (g_limit): each map gets a new one, 3 ms of 12.
+bool Av1Encoder::prepare() {
+  if (!settings_.live) {
+    std::string error;
+    return libaom_.open(settings_.width, settings_.height, false, settings_.speed, quantiser_, error);
+  }
+  if (quantiser_ != applied_quantiser_ && !libaom_.set_quantiser(quantiser_))
+    return false;
+  applied_quantiser_ = quantiser_;
+  return true;
+}
+
 Status Av1Encoder::encode(const MapView& map, bool force_key, EncodedMap& out) {
   if (map.data == nullptr || map.width != settings_.width || map.height != settings_.height ||
       map.stride < map.width)
     return Status::Failed;
-  if (quantiser_ != applied_quantiser_) {
-    if (!libaom_.set_quantiser(quantiser_))
-      return Status::Failed;
-    applied_quantiser_ = quantiser_;
-  }
+  if (!prepare())
+    return Status::Failed;
   const bool key = !settings_.live || force_key || since_key_ == 0 || since_key_ >= settings_.key_interval;
   // An attempt at a key map may have changed libaom's references even when it fails: no delta until one
   // succeeds.
