@@ -15,6 +15,6 @@ enum class Status {
 };
 
 /// Static, never null, never freed.
-const char* status_name (Status status);
+const char* status_name(Status status);
 
 } // namespace gsem
