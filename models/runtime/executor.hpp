@@ -23,6 +23,7 @@ public:
   void reset (); ///< for reuse after a flush; only when no job holds it
 
 private:
+  friend class Executor;
   std::shared_ptr<struct CancelState> state_;
 };
 

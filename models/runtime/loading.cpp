@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "models/runtime/loading.hpp"
+
+#include "models/nets/weights.hpp"
+#include "models/runtime/torch_threads.hpp"
+
+namespace gsem::runtime {
+
+bool parse_device(const std::string& name, at::Device& device, std::string& error) {
+  if (name.empty() || name == "cpu") {
+    device = at::Device(at::kCPU);
+    return true;
+  }
+  if (name != "cuda") {
+    error = "unknown device '" + name + "': use 'cpu' or 'cuda'";
+    return false;
+  }
+  if (!cuda_available()) {
+    error = "device=cuda: this LibTorch finds no CUDA device; use device=cpu, or build with -Dtorch_prefix= "
+            "pointing "
+            "to a CUDA build of LibTorch and check the driver with nvidia-smi";
+    return false;
+  }
+  device = at::Device(at::kCUDA, 0);
+  return true;
+}
+
+bool load_network(const profile::Profile& profile, const std::string& role, torch::nn::Module& net,
+                  at::Device device, std::string& error, const std::string& prefix) {
+  const auto entry = profile.files.find(role);
+  if (entry == profile.files.end()) {
+    error = "profile '" + profile.name + "' in " + profile.folder + " has no " + role + " network";
+    return false;
+  }
+  if (profile::verify_file(profile, role, error) != Status::Ok)
+    return false;
+  std::shared_ptr<const profile::SafetensorsFile> file;
+  if (profile::SafetensorsFile::open(entry->second, file, error) != Status::Ok)
+    return false;
+  std::string why;
+  if (!nets::load_weights(net, *file, why, prefix)) {
+    error = entry->second + ": " + why;
+    return false;
+  }
+  net.eval();
+  net.to(device);
+  for (at::Tensor& p : net.parameters()) {
+    p.set_requires_grad(false);
+    if (p.dim() == 4)
+      p.set_data(nets::channels_last(p));
+  }
+  return true;
+}
+
+std::string sharing_key(const profile::Profile& profile, const std::string& device) {
+  std::string key = profile.folder + "\n" + profile.version + "\n" + device;
+  for (const auto& [role, hash] : profile.hashes)
+    key += "\n" + hash;
+  return key;
+}
+
+bool check_kind(const profile::Profile& profile, std::string& error) {
+  if (profile.kind == "narrow")
+    return true;
+  error = "profile '" + profile.name + "' in " + profile.folder + " is of kind '" + profile.kind +
+          "'; this build runs profiles of kind 'narrow'";
+  return false;
+}
+
+Outcome run_load(Executor& executor, std::function<void()> job) {
+  JobOptions o;
+  o.priority = Priority::Background;
+  Outcome outcome;
+  outcome.result = executor.run(
+      o,
+      [job = std::move(job)] {
+        const torch::NoGradGuard no_grad;
+        job();
+      },
+      &outcome.error);
+  return outcome;
+}
+
+Outcome infer(Executor& executor, Priority priority, const CallOptions& options, std::function<void()> job) {
+  JobOptions o;
+  o.priority = priority;
+  o.deadline = options.deadline;
+  o.cancel = options.cancel;
+  Outcome outcome;
+  outcome.result = executor.run(
+      o,
+      [job = std::move(job)] {
+        const c10::InferenceMode inference;
+        job();
+      },
+      &outcome.error);
+  return outcome;
+}
+
+at::Tensor nhwc(float* data, int64_t channels, int64_t height, int64_t width, at::Device device) {
+  return torch::from_blob(data, {1, channels, height, width},
+                          {height * width * channels, 1, width * channels, channels})
+      .to(device);
+}
+
+at::Tensor readable(const at::Tensor& t) {
+  return nets::channels_last(t.to(at::kCPU, at::kFloat));
+}
+
+} // namespace gsem::runtime

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "models/nets/layers.hpp"
+#include "models/profile/profile.hpp"
+#include "models/runtime/models.hpp"
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+/// Getting networks from a profile into memory, once a process.
+namespace gsem::runtime {
+
+/// "cpu" or "cuda"; otherwise, or without a usable CUDA device, false and `error` with the remedy.
+bool parse_device(const std::string& name, at::Device& device, std::string& error);
+
+/// Fills `net` from the file of `role` after checking its hash, and makes it ready for inference: eval mode,
+/// no gradients, weights channels-last on `device`. `error` names the file.
+bool load_network(const profile::Profile& profile, const std::string& role, torch::nn::Module& net,
+                  at::Device device, std::string& error, const std::string& prefix = {});
+
+/// Builds a network whose weights come from a file: without random initialisation.
+template <typename Holder, typename... Args>
+Holder make_network(Args&&... args) {
+  const nets::SkipInitialisation skip;
+  return Holder(std::forward<Args>(args)...);
+}
+
+/// What distinguishes two copies of a profile's networks in memory.
+std::string sharing_key(const profile::Profile& profile, const std::string& device);
+
+/// The live object of `key`, or a new one from `make`. Freed with its last user.
+template <typename Model, typename Make>
+std::shared_ptr<Model> shared_instance(const std::string& key, Make make) {
+  static std::mutex mutex;
+  static std::map<std::string, std::weak_ptr<Model>> live;
+  const std::lock_guard lock(mutex);
+  std::weak_ptr<Model>& slot = live[key];
+  std::shared_ptr<Model> model = slot.lock();
+  if (!model)
+    slot = model = make();
+  return model;
+}
+
+/// Only narrow profiles have networks here.
+bool check_kind(const profile::Profile& profile, std::string& error);
+
+/// The common part of acquire_*: checks the profile's kind and the device, finds or makes the shared object,
+/// lets `load` add what it lacks. No exception leaves it.
+template <typename Model, typename Load>
+std::shared_ptr<Model> acquire(const profile::Profile& profile, const ModelOptions& options,
+                               std::string& error, Load load) {
+  try {
+    at::Device device(at::kCPU);
+    if (!check_kind(profile, error) || !parse_device(options.device, device, error))
+      return nullptr;
+    auto model = shared_instance<Model>(sharing_key(profile, device.str()),
+                                        [&] { return std::make_shared<Model>(profile, device); });
+    Executor::get()->set_threads(options.threads);
+    return load(*model) ? model : nullptr;
+  } catch (const std::exception& e) {
+    error = e.what();
+    return nullptr;
+  }
+}
+
+/// Runs `job` on the executor, gradients off, so that the networks keep ordinary tensors.
+Outcome run_load(Executor& executor, std::function<void()> job);
+
+/// Runs `job` under InferenceMode on the executor.
+Outcome infer(Executor& executor, Priority priority, const CallOptions& options, std::function<void()> job);
+
+/// A channels-last tensor [1,channels,height,width] over `data`, which must outlive it, on `device`.
+at::Tensor nhwc(float* data, int64_t channels, int64_t height, int64_t width, at::Device device);
+/// On the CPU with channels innermost, so that data_ptr can be read as NHWC.
+at::Tensor readable(const at::Tensor& t);
+
+} // namespace gsem::runtime
