@@ -17,6 +17,7 @@ template <> struct Unref<GstQuery> { void operator() (GstQuery* q) const { gst_q
 template <> struct Unref<GstMessage> { void operator() (GstMessage* m) const { gst_message_unref (m); } };
 template <> struct Unref<GstSample> { void operator() (GstSample* s) const { gst_sample_unref (s); } };
 template <> struct Unref<GstStructure> { void operator() (GstStructure* s) const { gst_structure_free (s); } };
+template <> struct Unref<GstTagList> { void operator() (GstTagList* t) const { gst_tag_list_unref (t); } };
 template <> struct Unref<GstVideoCodecState> { void operator() (GstVideoCodecState* s) const { gst_video_codec_state_unref (s); } };
 template <> struct Unref<GstPad> { void operator() (GstPad* o) const { gst_object_unref (o); } };
 template <> struct Unref<GstElement> { void operator() (GstElement* o) const { gst_object_unref (o); } };

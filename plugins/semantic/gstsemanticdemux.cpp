@@ -1,0 +1,719 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * SECTION:element-semanticdemux
+ * @title: semanticdemux
+ *
+ * Takes a layered stream apart: one source pad for each layer the stream header lists. For every access unit
+ * each pad gets exactly one of a buffer or a GAP event. A plain GAP means that the layer was not sent; GAP
+ * with the MISSING_DATA flag that it was sent but lost or damaged. A damaged payload costs that layer of that
+ * access unit, and what depends on it until its next key unit; it is never an error.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 filesrc location=out.gsem ! semanticparse ! semanticdemux name=d d.caption ! semantictextdec
+ * newline=true ! fdsink
+ * ]|
+ */
+#include "plugins/semantic/gstsemanticdemux.h"
+
+#include "gst/semantic/layer_meta.hpp"
+#include "plugins/semantic/layer_caps.hpp"
+
+#include <gst/base/gstflowcombiner.h>
+
+#include <algorithm>
+#include <atomic>
+
+GST_DEBUG_CATEGORY_STATIC(gst_semantic_demux_debug);
+#define GST_CAT_DEFAULT gst_semantic_demux_debug
+
+using namespace gsem;
+using namespace gsem::bitstream;
+
+namespace {
+
+constexpr size_t kLayers = kLayerNames.size();
+
+struct LayerPad {
+  GstPad* pad = nullptr; ///< owned by the element
+  Ptr<GstCaps> caps;
+  bool discont = true;
+  bool broken = false; ///< what the next non-key unit refers to is missing
+};
+
+struct LayerCounters {
+  guint64 present = 0, not_sent = 0, lost = 0, damaged = 0, bytes = 0;
+};
+
+struct Counters {
+  guint64 units = 0, damaged_units = 0;
+  std::array<LayerCounters, kLayers> layers;
+};
+
+/// What becomes of one layer in one access unit.
+enum class Fate { Present, NotSent, Lost, Damaged };
+
+struct LayerPiece {
+  Fate fate = Fate::NotSent;
+  const LayerUnit* unit = nullptr;
+  gsize offset = 0; ///< of the payload in the buffer
+};
+
+struct Demux {
+  // streaming thread only
+  std::array<LayerPad, kLayers> pads;
+  GstFlowCombiner* combiner = gst_flow_combiner_new();
+  StreamHeader header;
+  Bytes header_bytes;
+  bool have_header = false, exposed = false;
+  TimestampState timestamps;
+  GstSegment segment;
+  bool have_segment = false;
+  guint group_id = GST_GROUP_ID_INVALID;
+  GstClockTime last_time = GST_CLOCK_TIME_NONE;
+  int expected_number = -1;
+
+  std::atomic<bool> always_caption{false};
+
+  // under the object lock
+  Counters counters;
+  gint64 last_warning = 0;
+  guint64 warnings_held = 0;
+  guint32 seek_seqnum = GST_SEQNUM_INVALID;
+};
+
+} // namespace
+
+struct _GstSemanticDemux {
+  GstElement parent;
+  GstPad* sinkpad;
+  Demux* priv;
+};
+
+G_DEFINE_TYPE(GstSemanticDemux, gst_semantic_demux, GST_TYPE_ELEMENT)
+GST_ELEMENT_REGISTER_DEFINE(semanticdemux, "semanticdemux", GST_RANK_NONE, GST_TYPE_SEMANTIC_DEMUX)
+
+enum { PROP_0, PROP_ALWAYS_CAPTION, PROP_STATS };
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_STREAM_PARSED_TEMPLATE));
+#define LAYER_TEMPLATE(pad, caps)                                                                            \
+  GST_STATIC_PAD_TEMPLATE(pad, GST_PAD_SRC, GST_PAD_SOMETIMES,                                               \
+                          GST_STATIC_CAPS(caps ", parsed = (boolean) true, " GSEM_CAPS_GEOMETRY))
+static GstStaticPadTemplate layer_templates[kLayers] = {
+    LAYER_TEMPLATE(GSEM_PAD_CAPTION, GSEM_CAPS_CAPTION),
+    LAYER_TEMPLATE(GSEM_PAD_STRUCTURE, GSEM_CAPS_STRUCTURE),
+    LAYER_TEMPLATE(GSEM_PAD_SIGNAL, GSEM_CAPS_SIGNAL),
+};
+
+/// One WARNING a second at most; the rest is counted and named in the next one.
+static void warn_damage(GstSemanticDemux* self, const std::string& what) {
+  guint64 held = 0;
+  {
+    ObjectLock lock(self);
+    Demux& demux = *self->priv;
+    const gint64 now = g_get_monotonic_time();
+    if (demux.last_warning && now - demux.last_warning < G_USEC_PER_SEC) {
+      ++demux.warnings_held;
+      return;
+    }
+    demux.last_warning = now;
+    std::swap(held, demux.warnings_held);
+  }
+  GST_ELEMENT_WARNING(self, STREAM, DEMUX, ("The stream is damaged."),
+                      ("%s; %" G_GUINT64_FORMAT " more since the last warning", what.c_str(), held));
+}
+
+// ---- pads ---------------------------------------------------------------------------------------------
+
+static gboolean src_event(GstPad* pad, GstObject* parent, GstEvent* event) {
+  auto* self = GST_SEMANTIC_DEMUX(parent);
+  switch (GST_EVENT_TYPE(event)) {
+  case GST_EVENT_SEEK: {
+    // A join sends the same seek up each of its pads; upstream must seek once.
+    bool again;
+    {
+      ObjectLock lock(self);
+      again = self->priv->seek_seqnum == gst_event_get_seqnum(event);
+      self->priv->seek_seqnum = gst_event_get_seqnum(event);
+    }
+    if (again) {
+      gst_event_unref(event);
+      return TRUE;
+    }
+    return gst_pad_push_event(self->sinkpad, event);
+  }
+  case GST_EVENT_RECONFIGURE:
+    gst_event_unref(event);
+    return TRUE;
+  default:
+    return gst_pad_event_default(pad, parent, event);
+  }
+}
+
+static Ptr<GstEvent> stream_start(GstSemanticDemux* self, GstPad* pad, LayerKind kind) {
+  Demux& demux = *self->priv;
+  Ptr<gchar> id(gst_pad_create_stream_id_printf(pad, GST_ELEMENT(self), "layer:%u", unsigned(kind)));
+  Ptr<GstEvent> event(gst_event_new_stream_start(id.get()));
+  GstStreamFlags flags = GST_STREAM_FLAG_NONE;
+  if (Ptr<GstEvent> upstream{gst_pad_get_sticky_event(self->sinkpad, GST_EVENT_STREAM_START, 0)}) {
+    guint group = 0;
+    if (gst_event_parse_group_id(upstream.get(), &group))
+      demux.group_id = group;
+    gst_event_parse_stream_flags(upstream.get(), &flags);
+  }
+  if (demux.group_id == GST_GROUP_ID_INVALID)
+    demux.group_id = gst_util_group_id_next();
+  gst_event_set_group_id(event.get(), demux.group_id);
+  if (kind == LayerKind::Caption)
+    flags = GstStreamFlags(flags | GST_STREAM_FLAG_SPARSE);
+  gst_event_set_stream_flags(event.get(), flags);
+  return event;
+}
+
+static gboolean forward_tags(GstPad*, GstEvent** event, gpointer pad) {
+  if (GST_EVENT_TYPE(*event) == GST_EVENT_TAG)
+    gst_pad_push_event(GST_PAD(pad), gst_event_ref(*event));
+  return TRUE;
+}
+
+static void push_segment(GstSemanticDemux* self, GstPad* pad) {
+  Demux& demux = *self->priv;
+  if (!demux.have_segment) {
+    gst_segment_init(&demux.segment, GST_FORMAT_TIME);
+    demux.have_segment = true;
+  }
+  GstEvent* event = gst_event_new_segment(&demux.segment);
+  if (Ptr<GstEvent> upstream{gst_pad_get_sticky_event(self->sinkpad, GST_EVENT_SEGMENT, 0)})
+    gst_event_set_seqnum(event, gst_event_get_seqnum(upstream.get()));
+  gst_pad_push_event(pad, event);
+}
+
+static void add_pad(GstSemanticDemux* self, size_t index) {
+  Demux& demux = *self->priv;
+  GstPad* pad = gst_pad_new_from_static_template(&layer_templates[index], kLayerNames[index].pad);
+  gst_pad_set_event_function(pad, src_event);
+  gst_pad_use_fixed_caps(pad);
+  gst_pad_set_active(pad, TRUE);
+  gst_pad_push_event(pad, stream_start(self, pad, kLayerNames[index].kind).release());
+  gst_pad_set_caps(pad, demux.pads[index].caps.get());
+  push_segment(self, pad);
+  gst_pad_sticky_events_foreach(self->sinkpad, forward_tags, pad);
+  demux.pads[index].pad = pad;
+  demux.pads[index].discont = true;
+  demux.pads[index].broken = false;
+  gst_flow_combiner_add_pad(demux.combiner, pad);
+  gst_element_add_pad(GST_ELEMENT(self), pad);
+}
+
+static void announce_collection(GstSemanticDemux* self) {
+  Ptr<GstEvent> start(gst_pad_get_sticky_event(self->sinkpad, GST_EVENT_STREAM_START, 0));
+  const gchar* upstream_id = nullptr;
+  if (start)
+    gst_event_parse_stream_start(start.get(), &upstream_id);
+  GstStreamCollection* collection = gst_stream_collection_new(upstream_id);
+  for (auto& layer : self->priv->pads) {
+    if (!layer.pad)
+      continue;
+    Ptr<gchar> id(gst_pad_get_stream_id(layer.pad));
+    gst_stream_collection_add_stream(
+        collection, gst_stream_new(id.get(), layer.caps.get(), GST_STREAM_TYPE_VIDEO, GST_STREAM_FLAG_NONE));
+  }
+  gst_element_post_message(GST_ELEMENT(self),
+                           gst_message_new_stream_collection(GST_OBJECT(self), collection));
+  for (auto& layer : self->priv->pads)
+    if (layer.pad)
+      gst_pad_push_event(layer.pad, gst_event_new_stream_collection(collection));
+  gst_object_unref(collection);
+}
+
+static void remove_pads(GstSemanticDemux* self) {
+  Demux& demux = *self->priv;
+  for (auto& layer : demux.pads) {
+    if (layer.pad) {
+      gst_flow_combiner_remove_pad(demux.combiner, layer.pad);
+      gst_pad_set_active(layer.pad, FALSE);
+      gst_element_remove_pad(GST_ELEMENT(self), layer.pad);
+    }
+    layer = LayerPad{};
+  }
+}
+
+/// Pads for the layers of a new header; caps of those that exist are brought up to date.
+static void expose(GstSemanticDemux* self) {
+  Demux& demux = *self->priv;
+  bool added = false;
+  std::vector<LayerInfo> layers = demux.header.layers;
+  if (demux.always_caption && !demux.header.find(LayerKind::Caption)) {
+    LayerInfo nothing;
+    nothing.codec = 0; // caps without a codec: never a buffer
+    layers.insert(layers.begin(), nothing);
+  }
+  for (const auto& info : layers) {
+    const size_t index = size_t(info.kind) - 1;
+    if (index >= kLayers)
+      continue;
+    LayerPad& layer = demux.pads[index];
+    auto caps = layer_caps(demux.header, info);
+    if (layer.pad && gst_caps_is_equal(caps.get(), layer.caps.get()))
+      continue;
+    layer.caps = std::move(caps);
+    if (layer.pad) {
+      gst_pad_set_caps(layer.pad, layer.caps.get());
+    } else {
+      add_pad(self, index);
+      added = true;
+    }
+  }
+  if (added) {
+    announce_collection(self);
+    gst_element_no_more_pads(GST_ELEMENT(self));
+  }
+  demux.exposed = true;
+}
+
+// ---- header -------------------------------------------------------------------------------------------
+
+/// Takes a header at the start of `data`. FLOW_ERROR after an element error; a damaged header is ignored
+/// (size 0).
+static GstFlowReturn take_header(GstSemanticDemux* self, ByteView data, size_t& size) {
+  Demux& demux = *self->priv;
+  StreamHeader header;
+  bool known_profile = false;
+  size = 0;
+  Status status = read_header(data, header, size, known_profile);
+  if (status == Status::TooLarge && size == 0)
+    status = Status::Corrupt; // not even the checksum was reached
+  switch (status) {
+  case Status::Ok:
+    break;
+  case Status::TooLarge:
+    GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("The stream header declares absurd sizes."),
+                      ("pictures are %u to %u pixels a side, at most %u layers", Limits::min_side,
+                       Limits::max_side, Limits::max_layers));
+    return GST_FLOW_ERROR;
+  case Status::Unsupported:
+    GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("This stream needs a newer version of gst-semantic."),
+                      ("the stream header's major version is not %u", kMajorVersion));
+    return GST_FLOW_ERROR;
+  default:
+    size = 0;
+    warn_damage(self, std::string("stream header: ") + status_name(status));
+    return GST_FLOW_OK;
+  }
+  demux.timestamps = TimestampState{};
+  const ByteView bytes = data.first(size);
+  if (demux.have_header &&
+      std::equal(bytes.begin(), bytes.end(), demux.header_bytes.begin(), demux.header_bytes.end()))
+    return GST_FLOW_OK;
+  if (!known_profile)
+    GST_ELEMENT_WARNING(
+        self, RESOURCE, NOT_FOUND, ("The stream's profile is not installed."),
+        ("no profile with id %u in GST_SEMANTIC_PROFILE_PATH or the installed folder: layers are "
+         "passed on without their hashes and codec headers",
+         header.profile_id));
+  demux.header = std::move(header);
+  demux.header_bytes.assign(bytes.begin(), bytes.end());
+  demux.have_header = true;
+  expose(self);
+  return GST_FLOW_OK;
+}
+
+// ---- access units -------------------------------------------------------------------------------------
+
+static void push_gap(GstPad* pad, GstClockTime pts, GstClockTime duration, bool missing) {
+  GstEvent* gap = gst_event_new_gap(pts, duration);
+  if (missing)
+    gst_event_set_gap_flags(gap, GST_GAP_FLAG_MISSING_DATA);
+  gst_pad_push_event(pad, gap);
+}
+
+static void count(GstSemanticDemux* self, size_t index, const LayerPiece& piece) {
+  ObjectLock lock(self);
+  LayerCounters& c = self->priv->counters.layers[index];
+  switch (piece.fate) {
+  case Fate::Present:
+    ++c.present;
+    c.bytes += piece.unit->size;
+    break;
+  case Fate::NotSent:
+    ++c.not_sent;
+    break;
+  case Fate::Lost:
+    ++c.lost;
+    break;
+  case Fate::Damaged:
+    ++c.damaged;
+    break;
+  }
+}
+
+/// What each layer of the unit brings; payloads are checked, dependencies followed.
+static std::array<LayerPiece, kLayers> examine(GstSemanticDemux* self, const AccessUnitHeader& unit,
+                                               ByteView section, gsize section_offset) {
+  Demux& demux = *self->priv;
+  std::array<LayerPiece, kLayers> pieces;
+  for (size_t i = 0; i < unit.layers.size(); ++i) {
+    const LayerUnit& layer = unit.layers[i];
+    const size_t index = size_t(layer.kind) - 1;
+    if (index >= kLayers || !demux.pads[index].pad)
+      continue;
+    LayerPiece& piece = pieces[index];
+    piece.unit = &layer;
+    ByteView payload;
+    Status status = Status::Ok;
+    if (layer.lost) {
+      piece.fate = Fate::Lost;
+    } else if ((status = find_payload(unit, section, i, payload)) != Status::Ok) {
+      piece.fate = Fate::Damaged;
+      warn_damage(self, std::string(kLayerNames[index].pad) + " of access unit " +
+                            std::to_string(unit.number) + ": " + status_name(status));
+    } else {
+      piece.fate = Fate::Present;
+      piece.offset = section_offset + gsize(payload.data() - section.data());
+    }
+    // What was lost breaks the layer until a key, unless nothing refers to it.
+    bool& broken = demux.pads[index].broken;
+    if (piece.fate != Fate::Present)
+      broken = broken || !layer.discardable;
+    else if (layer.key)
+      broken = false;
+    else if (broken)
+      piece.fate = Fate::Lost;
+  }
+  for (const auto& info :
+       demux.header.layers) { // ascending kind: what a layer depends on was decided before it
+    const size_t index = size_t(info.kind) - 1;
+    if (index >= kLayers || pieces[index].fate != Fate::Present)
+      continue;
+    for (size_t below = 0; below < kLayers; ++below)
+      if (below != index && (info.dependencies >> unsigned(kLayerNames[below].kind)) & 1 &&
+          pieces[below].fate != Fate::Present) {
+        pieces[index].fate = Fate::Lost;
+        demux.pads[index].broken = demux.pads[index].broken || !pieces[index].unit->discardable;
+      }
+  }
+  return pieces;
+}
+
+static GstFlowReturn push_layer(GstSemanticDemux* self, size_t index, const LayerPiece& piece,
+                                GstBuffer* whole, GstClockTime pts, GstClockTime duration, guint number) {
+  Demux& demux = *self->priv;
+  LayerPad& layer = demux.pads[index];
+  const LayerUnit& unit = *piece.unit;
+  GstBuffer* out = gst_buffer_copy_region(whole, GST_BUFFER_COPY_MEMORY, piece.offset, unit.size);
+  GST_BUFFER_PTS(out) = pts;
+  GST_BUFFER_DURATION(out) = duration;
+  if (!unit.key)
+    GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DELTA_UNIT);
+  if (unit.discardable)
+    GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DROPPABLE);
+  if (layer.discont)
+    GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
+  layer.discont = false;
+  auto* meta = gst_buffer_add_semantic_layer_meta(out);
+  meta->number = number;
+  meta->layers = 1u << unsigned(unit.kind);
+  meta->key = unit.key;
+  meta->discardable = unit.discardable;
+  meta->switch_point = unit.switch_point;
+  meta->temporal_id = unit.temporal_id;
+  return gst_flow_combiner_update_pad_flow(demux.combiner, layer.pad, gst_pad_push(layer.pad, out));
+}
+
+static GstFlowReturn push_unit(GstSemanticDemux* self, const AccessUnitHeader& unit,
+                               const std::array<LayerPiece, kLayers>& pieces, GstBuffer* whole,
+                               GstClockTime pts, GstClockTime duration) {
+  Demux& demux = *self->priv;
+  demux.last_time = pts;
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (size_t index = 0; index < kLayers; ++index) {
+    LayerPad& layer = demux.pads[index];
+    if (!layer.pad)
+      continue;
+    count(self, index, pieces[index]);
+    if (pieces[index].fate == Fate::Present) {
+      flow = push_layer(self, index, pieces[index], whole, pts, duration, unit.number);
+      if (flow != GST_FLOW_OK)
+        return flow;
+    } else {
+      const bool missing = pieces[index].fate != Fate::NotSent;
+      layer.discont = layer.discont || missing;
+      push_gap(layer.pad, pts, duration, missing);
+    }
+  }
+  return flow;
+}
+
+/// A unit that cannot be read still was a picture: every layer of it is missing.
+static GstFlowReturn lose_unit(GstSemanticDemux* self, GstBuffer* whole, const std::string& why) {
+  Demux& demux = *self->priv;
+  {
+    ObjectLock lock(self);
+    ++demux.counters.damaged_units;
+  }
+  warn_damage(self, why);
+  GstClockTime pts = GST_BUFFER_PTS(whole);
+  const GstClockTime duration = frame_duration(demux.header);
+  if (!GST_CLOCK_TIME_IS_VALID(pts) && GST_CLOCK_TIME_IS_VALID(demux.last_time) &&
+      GST_CLOCK_TIME_IS_VALID(duration))
+    pts = demux.last_time + duration;
+  if (!demux.exposed || !GST_CLOCK_TIME_IS_VALID(pts))
+    return GST_FLOW_OK;
+  std::array<LayerPiece, kLayers> pieces;
+  for (auto& piece : pieces)
+    piece.fate = Fate::Lost;
+  return push_unit(self, AccessUnitHeader{}, pieces, whole, pts, duration);
+}
+
+static GstFlowReturn take_unit(GstSemanticDemux* self, GstBuffer* whole, ByteView data, size_t offset,
+                               size_t& size) {
+  Demux& demux = *self->priv;
+  AccessUnitHeader unit;
+  size_t header_size = 0;
+  const Status status = parse_access_unit_header(data.subspan(offset), unit, header_size, &demux.timestamps);
+  if (status != Status::Ok) {
+    size = 0;
+    return lose_unit(self, whole, std::string("access unit header: ") + status_name(status));
+  }
+  const size_t section_offset = offset + header_size;
+  const ByteView section = data.subspan(section_offset);
+  size = header_size + std::min(payload_section_size(unit), section.size());
+
+  GstClockTime pts = GST_BUFFER_PTS(whole);
+  if (!GST_CLOCK_TIME_IS_VALID(pts))
+    pts = tick_time(demux.header, unit.timestamp);
+  GstClockTime duration = GST_BUFFER_DURATION(whole);
+  if (!GST_CLOCK_TIME_IS_VALID(duration))
+    duration = frame_duration(demux.header);
+
+  if (demux.expected_number >= 0 && unit.number != demux.expected_number)
+    for (auto& layer : demux.pads)
+      layer.discont = true;
+  demux.expected_number = (unit.number + 1) & 0xffff;
+  {
+    ObjectLock lock(self);
+    ++demux.counters.units;
+  }
+  const auto pieces = examine(self, unit, section, section_offset);
+  return push_unit(self, unit, pieces, whole, pts, duration);
+}
+
+static GstFlowReturn take_buffer(GstSemanticDemux* self, GstBuffer* buffer) {
+  Demux& demux = *self->priv;
+  BufferMap map(buffer, GST_MAP_READ);
+  if (!map) {
+    GST_ELEMENT_ERROR(self, RESOURCE, READ, (nullptr), ("cannot map the access unit"));
+    return GST_FLOW_ERROR;
+  }
+  const ByteView data(map.data(), map.size());
+  size_t offset = 0;
+  bool seen_unit = false;
+  while (offset < data.size()) {
+    size_t at = offset, size = 0;
+    UnitKind kind = UnitKind::AccessUnit;
+    const bool header_here =
+        data.size() - offset >= 4 && std::equal(data.begin() + offset, data.begin() + offset + 4, "GSEM");
+    if (header_here) {
+      const GstFlowReturn flow = take_header(self, data.subspan(offset), size);
+      if (flow != GST_FLOW_OK)
+        return flow;
+    } else if (demux.have_header) {
+      const GstFlowReturn flow = take_unit(self, buffer, data, offset, size);
+      seen_unit = true;
+      if (flow != GST_FLOW_OK)
+        return flow;
+    }
+    offset += size;
+    if (size)
+      continue;
+    // Damaged, or nothing known yet: go on at the next unit that passes its checks.
+    if (find_unit(data, offset + 1, at, kind) != Status::Ok)
+      break;
+    offset = at;
+  }
+  if (!demux.have_header && !seen_unit)
+    GST_DEBUG_OBJECT(self, "waiting for a stream header");
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
+  auto* self = GST_SEMANTIC_DEMUX(parent);
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DISCONT))
+    for (auto& layer : self->priv->pads)
+      layer.discont = true;
+  const GstFlowReturn flow = take_buffer(self, buffer);
+  gst_buffer_unref(buffer);
+  return flow;
+}
+
+// ---- events and states --------------------------------------------------------------------------------
+
+static gboolean take_caps(GstSemanticDemux* self, GstEvent* event) {
+  GstCaps* caps = nullptr;
+  gst_event_parse_caps(event, &caps);
+  GstBuffer* header = header_buffer(caps);
+  if (!header)
+    return TRUE;
+  BufferMap map(header, GST_MAP_READ);
+  size_t size = 0;
+  return map && take_header(self, ByteView(map.data(), map.size()), size) == GST_FLOW_OK;
+}
+
+static void forget_time(Demux& demux) {
+  demux.timestamps = TimestampState{};
+  demux.last_time = GST_CLOCK_TIME_NONE;
+  demux.expected_number = -1;
+  gst_flow_combiner_reset(demux.combiner);
+  for (auto& layer : demux.pads) {
+    layer.discont = true;
+    layer.broken = false;
+  }
+}
+
+static gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
+  auto* self = GST_SEMANTIC_DEMUX(parent);
+  Demux& demux = *self->priv;
+  switch (GST_EVENT_TYPE(event)) {
+  case GST_EVENT_STREAM_START:
+    for (size_t i = 0; i < kLayers; ++i)
+      if (demux.pads[i].pad)
+        gst_pad_push_event(demux.pads[i].pad,
+                           stream_start(self, demux.pads[i].pad, kLayerNames[i].kind).release());
+    gst_event_unref(event);
+    return TRUE;
+  case GST_EVENT_STREAM_COLLECTION:
+    gst_event_unref(event); // ours replaces it
+    return TRUE;
+  case GST_EVENT_CAPS: {
+    const gboolean ok = take_caps(self, event);
+    gst_event_unref(event);
+    return ok;
+  }
+  case GST_EVENT_SEGMENT: {
+    gst_event_copy_segment(event, &demux.segment);
+    if (demux.segment.format != GST_FORMAT_TIME)
+      gst_segment_init(&demux.segment, GST_FORMAT_TIME); // the units carry their own time
+    demux.have_segment = true;
+    gst_event_unref(event);
+    for (auto& layer : demux.pads)
+      if (layer.pad)
+        push_segment(self, layer.pad);
+    return TRUE;
+  }
+  case GST_EVENT_FLUSH_STOP:
+    forget_time(demux);
+    break;
+  case GST_EVENT_EOS:
+    if (!demux.exposed)
+      GST_ELEMENT_ERROR(self, STREAM, DEMUX, ("No layered semantic stream was found."),
+                        ("the input ended before any intact stream header"));
+    break;
+  default:
+    break;
+  }
+  return gst_pad_event_default(pad, parent, event);
+}
+
+static GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
+  auto* self = GST_SEMANTIC_DEMUX(element);
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
+    ObjectLock lock(self);
+    self->priv->counters = Counters{};
+    self->priv->last_warning = 0;
+    self->priv->warnings_held = 0;
+    self->priv->seek_seqnum = GST_SEQNUM_INVALID;
+  }
+  const auto result = GST_ELEMENT_CLASS(gst_semantic_demux_parent_class)->change_state(element, transition);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && result != GST_STATE_CHANGE_FAILURE) {
+    Demux& demux = *self->priv;
+    remove_pads(self);
+    forget_time(demux);
+    demux.header = StreamHeader{};
+    demux.header_bytes.clear();
+    demux.have_header = demux.exposed = demux.have_segment = false;
+    demux.group_id = GST_GROUP_ID_INVALID;
+  }
+  return result;
+}
+
+static GstStructure* make_stats(GstSemanticDemux* self) {
+  Counters c;
+  {
+    ObjectLock lock(self);
+    c = self->priv->counters;
+  }
+  GstStructure* stats = gst_structure_new("application/x-semantic-demux-stats", "access-units", G_TYPE_UINT64,
+                                          c.units, "damaged-units", G_TYPE_UINT64, c.damaged_units, nullptr);
+  for (size_t i = 0; i < kLayers; ++i) {
+    const LayerCounters& l = c.layers[i];
+    Ptr<GstStructure> nested(gst_structure_new(kLayerNames[i].pad, "present", G_TYPE_UINT64, l.present,
+                                               "not-sent", G_TYPE_UINT64, l.not_sent, "lost", G_TYPE_UINT64,
+                                               l.lost, "damaged", G_TYPE_UINT64, l.damaged, "bytes",
+                                               G_TYPE_UINT64, l.bytes, nullptr));
+    gst_structure_set(stats, kLayerNames[i].pad, GST_TYPE_STRUCTURE, nested.get(), nullptr);
+  }
+  return stats;
+}
+
+static void set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
+  if (id == PROP_ALWAYS_CAPTION)
+    GST_SEMANTIC_DEMUX(object)->priv->always_caption = g_value_get_boolean(value);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+}
+
+static void get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
+  if (id == PROP_STATS)
+    g_value_take_boxed(value, make_stats(GST_SEMANTIC_DEMUX(object)));
+  else if (id == PROP_ALWAYS_CAPTION)
+    g_value_set_boolean(value, GST_SEMANTIC_DEMUX(object)->priv->always_caption);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+}
+
+static void finalize(GObject* object) {
+  Demux* demux = GST_SEMANTIC_DEMUX(object)->priv;
+  gst_flow_combiner_unref(demux->combiner);
+  delete demux;
+  G_OBJECT_CLASS(gst_semantic_demux_parent_class)->finalize(object);
+}
+
+static void gst_semantic_demux_init(GstSemanticDemux* self) {
+  self->priv = new Demux;
+  self->sinkpad = gst_pad_new_from_static_template(&sink_template, "sink");
+  gst_pad_set_chain_function(self->sinkpad, chain);
+  gst_pad_set_event_function(self->sinkpad, sink_event);
+  gst_element_add_pad(GST_ELEMENT(self), self->sinkpad);
+}
+
+static void gst_semantic_demux_class_init(GstSemanticDemuxClass* klass) {
+  GST_DEBUG_CATEGORY_INIT(gst_semantic_demux_debug, "semanticdemux", 0, "layered semantic stream demuxer");
+  auto* object = G_OBJECT_CLASS(klass);
+  object->set_property = set_property;
+  object->get_property = get_property;
+  object->finalize = finalize;
+  g_object_class_install_property(
+      object, PROP_ALWAYS_CAPTION,
+      g_param_spec_boolean(
+          "always-caption", "Always caption",
+          "Make a caption pad, of GAPs only, for streams without captions too: the base of a decoding "
+          "chain then has something to start a picture from",
+          FALSE, GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)));
+  g_object_class_install_property(
+      object, PROP_STATS,
+      g_param_spec_boxed(
+          "stats", "Statistics",
+          "Counters since READY->PAUSED (guint64): access-units, damaged-units (header unreadable), "
+          "and a structure for each layer: present, not-sent, lost (in transport, or what it depends "
+          "on is missing), damaged (wrong checksum), bytes",
+          GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+  auto* element = GST_ELEMENT_CLASS(klass);
+  gst_element_class_add_static_pad_template(element, &sink_template);
+  for (auto& templ : layer_templates)
+    gst_element_class_add_static_pad_template(element, &templ);
+  gst_element_class_set_static_metadata(element, "Layered semantic stream demuxer", "Codec/Demuxer",
+                                        "Takes a layered stream apart into caption, structure and signal",
+                                        "gst-semantic developers");
+  element->change_state = change_state;
+}

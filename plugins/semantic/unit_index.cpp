@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "plugins/semantic/unit_index.hpp"
+
+#include "plugins/semantic/layer_caps.hpp"
+
+#include <algorithm>
+
+namespace gsem {
+
+using namespace bitstream;
+
+namespace {
+
+constexpr guint kBlock = 32768; // longer than any header
+constexpr guint64 kMaxUnits = 1u << 20;
+constexpr GstClockTime kSpacing = GST_SECOND / 5;
+
+/// The bytes at a moving offset, read block by block.
+struct Window {
+  guint64 end;
+  UnitIndex::Pull pull;
+  gpointer user;
+  Bytes block;
+  guint64 start = 0;
+
+  /// Everything of the block from `offset` on; empty at the end.
+  ByteView at(guint64 offset, bool fresh = false) {
+    const bool inside = offset >= start && offset < start + block.size();
+    if (!inside || (fresh && offset != start)) {
+      start = offset;
+      block.clear();
+      if (offset >= end || !pull(user, offset, guint(std::min<guint64>(kBlock, end - offset)), block))
+        block.clear();
+    }
+    if (block.empty())
+      return {};
+    return ByteView(block).subspan(size_t(offset - start));
+  }
+};
+
+} // namespace
+
+UnitIndex UnitIndex::build(guint64 end, Pull pull, gpointer user) {
+  UnitIndex index;
+  Window window{end, pull, user, {}};
+  StreamHeader header;
+  TimestampState timestamps;
+  bool have_header = false;
+  guint64 offset = 0;
+  while (offset < end && index.units_ < kMaxUnits) {
+    ByteView data = window.at(offset);
+    size_t found = 0;
+    UnitKind kind = UnitKind::AccessUnit;
+    if (data.empty())
+      break;
+    if (find_unit(data.first(std::min<size_t>(data.size(), kBlock)), 0, found, kind) != Status::Ok ||
+        found > 0) {
+      // The header may just be cut by the block's end.
+      data = window.at(offset, true);
+      if (find_unit(data, 0, found, kind) != Status::Ok) {
+        offset += std::max<size_t>(found, 1);
+        continue;
+      }
+      offset += found;
+      data = data.subspan(found);
+    }
+    size_t size = 0;
+    if (kind == UnitKind::StreamHeader) {
+      bool known_profile = false;
+      if (read_header(data, header, size, known_profile) == Status::Ok) {
+        have_header = true;
+        timestamps = TimestampState{};
+      }
+      offset += std::max<size_t>(size, 1);
+      continue;
+    }
+    AccessUnitHeader unit;
+    if (parse_access_unit_header(data, unit, size, &timestamps) != Status::Ok) {
+      ++offset;
+      continue;
+    }
+    if (have_header) {
+      const GstClockTime time = tick_time(header, unit.timestamp);
+      const GstClockTime frame = frame_duration(header);
+      ++index.units_;
+      index.duration_ = time + (GST_CLOCK_TIME_IS_VALID(frame) ? frame : 0);
+      if (decodes_alone(header, unit) &&
+          (index.entries_.empty() || time >= index.entries_.back().time + kSpacing))
+        index.entries_.push_back(Entry{offset, unit.timestamp, time});
+    }
+    offset += size + payload_section_size(unit);
+  }
+  return index;
+}
+
+const UnitIndex::Entry* UnitIndex::at(guint64 offset) const {
+  auto entry = std::lower_bound(entries_.begin(), entries_.end(), offset,
+                                [](const Entry& e, guint64 o) { return e.offset < o; });
+  return entry != entries_.end() && entry->offset == offset ? &*entry : nullptr;
+}
+
+} // namespace gsem
