@@ -10,12 +10,12 @@
 
 namespace gsem::entropy {
 
-inline constexpr int kQualities = 64;   ///< 0..63, 63 the best
-inline constexpr int kMeanShift = 6;    ///< means are in 1/64 of a quantiser step
+inline constexpr int kQualities = 64; ///< 0..63, 63 the best
+inline constexpr int kMeanShift = 6;  ///< means are in 1/64 of a quantiser step
 
 /// Geometry of the latents of a picture. Padding to multiples of 64 happens before analysis.
 struct LatentShape {
-  int channels = 0, height = 0, width = 0;       ///< y: picture / 16
+  int channels = 0, height = 0, width = 0;                   ///< y: picture / 16
   int hyper_channels = 0, hyper_height = 0, hyper_width = 0; ///< z: picture / 64
 };
 
@@ -26,32 +26,39 @@ struct Latents {
   std::vector<int16_t> y; ///< symbols: round(y - mean)
 };
 
-/// The integer side of the signal codec: z tables, the integer hyper-decoder (z -> mean, scale index of every y),
-/// scale tables, range coding. All results are bit-exact on every machine: scalar code is the definition, SIMD must match
-/// (source: Balle, Johnston, Minnen, "Integer Networks for Data Compression with Latent-Variable Models", ICLR 2019).
-/// Immutable after load: thread-safe.
+/// The integer side of the signal codec: z tables, the integer hyper-decoder (z -> mean, scale index of every
+/// y), scale tables, range coding. All results are bit-exact on every machine: scalar code is the definition,
+/// SIMD must match (source: Balle, Johnston, Minnen, "Integer Networks for Data Compression with
+/// Latent-Variable Models", ICLR 2019). Immutable after load: thread-safe.
 class LatentCoder {
 public:
   /// `table` = the bytes of a signal.tbl (copied); weights are checked against accumulator overflow here.
-  static Status load (ByteView table, std::shared_ptr<const LatentCoder>& out);
-  ~LatentCoder ();
+  static Status load(ByteView table, std::shared_ptr<const LatentCoder>& out);
+  ~LatentCoder();
 
-  LatentShape shape (int width, int height) const; ///< picture size in pixels, any size
+  /// Picture size in pixels, 1..4096 each; all zero outside that, which the functions below refuse.
+  LatentShape shape(int width, int height) const;
 
-  /// Means of y for hyper-latent `z` (clamped to the coder's range in place), in 1/2^kMeanShift, and scale indices 0..63. The encoder
-  /// calls this between rounding z and forming y symbols; decode() calls it inside.
-  void predict (const LatentShape& shape, std::vector<int16_t>& z, std::vector<int16_t>& mean, std::vector<uint8_t>& scale) const;
+  /// Means of y for hyper-latent `z` (clamped to the coder's range in place), in 1/2^kMeanShift, and scale
+  /// indices 0..63. The encoder calls this between rounding z and forming y symbols; decode() calls it
+  /// inside.
+  void predict(const LatentShape& shape, std::vector<int16_t>& z, std::vector<int16_t>& mean,
+               std::vector<uint8_t>& scale) const;
 
-  /// Appends the entropy-coded latents (no header bytes). Symbols outside the tables are escaped (exact for all int16).
-  Status encode (const LatentShape& shape, const Latents& latents, Bytes& out) const;
+  /// Appends the entropy-coded latents (no header bytes). Symbols outside the tables are escaped (exact for
+  /// all int16).
+  Status encode(const LatentShape& shape, const Latents& latents, Bytes& out) const;
+  /// The same with the scale indices that predict() gave for `latents.z`: saves computing them again.
+  Status encode(const LatentShape& shape, const Latents& latents, const std::vector<uint8_t>& scale,
+                Bytes& out) const;
   /// `latents.quality` is an input (it selects the z tables); fills z, y and `mean`.
-  Status decode (const LatentShape& shape, ByteView data, Latents& latents, std::vector<int16_t>& mean) const;
+  Status decode(const LatentShape& shape, ByteView data, Latents& latents, std::vector<int16_t>& mean) const;
 
-  uint64_t parse_hash () const;
+  uint64_t parse_hash() const;
 
 private:
   struct Impl;
-  explicit LatentCoder (std::unique_ptr<Impl> impl);
+  explicit LatentCoder(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
