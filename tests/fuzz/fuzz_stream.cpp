@@ -2,18 +2,12 @@
 // Stream headers, access units and resynchronisation on hostile bytes. What parses must come out the same
 // after writing.
 #include "gst/bitstream/access_unit.hpp"
-
-#include <cstdlib>
+#include "tests/fuzz/fuzz_target.hpp"
 
 using namespace gsem;
 using namespace gsem::bitstream;
 
 namespace {
-
-void require(bool condition) {
-  if (!condition)
-    abort();
-}
 
 bool same(const StreamHeader& a, const StreamHeader& b) {
   bool same = a.width == b.width && a.height == b.height && a.fps_n == b.fps_n && a.fps_d == b.fps_d &&
@@ -30,10 +24,10 @@ void try_header(ByteView data) {
   size_t size = 0;
   if (parse_stream_header(data, header, size) != Status::Ok)
     return;
-  require(size <= data.size());
+  FUZZ_CHECK(size <= data.size());
   Bytes written;
-  require(write_stream_header(header, false, written) == Status::Ok);
-  require(parse_stream_header(written, again, size) == Status::Ok && same(header, again));
+  FUZZ_CHECK(write_stream_header(header, false, written) == Status::Ok);
+  FUZZ_CHECK(parse_stream_header(written, again, size) == Status::Ok && same(header, again));
 }
 
 void try_unit(ByteView data) {
@@ -42,16 +36,16 @@ void try_unit(ByteView data) {
   TimestampState state, writer_state, reader_state;
   if (parse_access_unit_header(data, header, size, &state) != Status::Ok)
     return;
-  require(size <= data.size());
+  FUZZ_CHECK(size <= data.size());
   ByteView section = data.subspan(size), payload;
   for (size_t i = 0; i < header.layers.size(); i++)
     if (find_payload(header, section, i, payload) == Status::Ok)
-      require(payload.empty() || (payload.data() >= section.data() &&
+      FUZZ_CHECK(payload.empty() || (payload.data() >= section.data() &&
                                   payload.data() + payload.size() <= section.data() + section.size()));
   Bytes written;
-  require(write_access_unit_header(header, writer_state, written) == Status::Ok);
-  require(parse_access_unit_header(written, again, size, &reader_state) == Status::Ok);
-  require(again.timestamp == header.timestamp && again.number == header.number &&
+  FUZZ_CHECK(write_access_unit_header(header, writer_state, written) == Status::Ok);
+  FUZZ_CHECK(parse_access_unit_header(written, again, size, &reader_state) == Status::Ok);
+  FUZZ_CHECK(again.timestamp == header.timestamp && again.number == header.number &&
           again.layers.size() == header.layers.size());
 }
 
@@ -64,9 +58,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   size_t at = 0, previous = 0;
   UnitKind kind;
   while (find_unit(bytes, at, at, kind) == Status::Ok) {
-    require(at >= previous && at < size);
+    FUZZ_CHECK(at >= previous && at < size);
     kind == UnitKind::StreamHeader ? try_header(bytes.subspan(at)) : try_unit(bytes.subspan(at));
     previous = ++at;
   }
   return 0;
+}
+
+std::vector<Bytes> fuzz_seeds() {
+  return {}; // corpus/stream has them as text
 }
