@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * SECTION:element-structdec
+ *
+ * Layer 2: gives the picture from below (request pad `sink`) the shapes of the edge map. Without a `sink` pad
+ * it shows the map itself as GRAY8.
+ *
+ * A map that is missing, lost, late or damaged is no error: the picture from below goes through by reference,
+ * with the same caps, and `stats` counts why. A missing picture from below is none either: the one before it
+ * serves again, or the picture is made from the map alone.
+ *
+ * |[
+ * gst-launch-1.0 filesrc location=bird.gsem ! semanticparse ! semanticdemux name=d \
+ *   d.caption ! queue ! semanticdec ! structdec name=s  d.structure ! queue ! s.structure  s.src !
+ * videoconvert ! autovideosink
+ * ]|
+ */
+#include "plugins/semanticcodec/gststructdec.h"
+
+#include "gst/semantic/caps.hpp"
+#include "gst/semantic/layer_meta.hpp"
+#include "plugins/semanticcodec/cancel_switch.hpp"
+#include "plugins/semanticcodec/guard.hpp"
+#include "plugins/semanticcodec/join_output.hpp"
+#include "plugins/semanticcodec/join_pacing.hpp"
+#include "plugins/semanticcodec/map_input.hpp"
+#include "plugins/semanticcodec/model_settings.hpp"
+
+GST_DEBUG_CATEGORY_STATIC(gst_struct_dec_debug);
+#define GST_CAT_DEFAULT gst_struct_dec_debug
+
+using namespace gsem;
+using namespace gsem::codec;
+
+namespace {
+
+enum { PROP_MODEL = 1, PROP_STATS = PROP_MODEL + kModelProperties };
+enum { SINK, STRUCTURE };
+
+constexpr guint kStructureBit = 1u << 2;
+
+struct Counters {
+  guint64 painted = 0, shown_maps = 0, passed = 0, repeated = 0, corrupt = 0, no_time = 0;
+};
+
+} // namespace
+
+struct StructDecPrivate {
+  ModelSettings settings; ///< under the object lock
+  Counters counters;      ///< under the object lock
+  JoinPacing pacing;
+  CancelSwitch cancel;
+
+  // From start() to stop(), aggregator's thread only.
+  std::shared_ptr<const profile::Profile> profile;
+  std::shared_ptr<runtime::StructureModel> model; ///< loaded with the first picture that needs it
+  MapInput maps;
+  JoinOutput output;
+  GstVideoInfo base_info{};
+  bool base_known = false;
+  runtime::StructureModel::BasePtr features; ///< of the last picture from below
+  guint features_id = 0;                     ///< its base id; 0: none that could come again
+};
+
+struct _GstStructDec {
+  GstSemanticLayerJoin parent;
+  StructDecPrivate* priv;
+};
+
+G_DEFINE_TYPE_WITH_CODE(GstStructDec, gst_struct_dec, GST_TYPE_SEMANTIC_LAYER_JOIN,
+                        GST_DEBUG_CATEGORY_INIT(gst_struct_dec_debug, "structdec", 0,
+                                                "Structure layer decoder"))
+GST_ELEMENT_REGISTER_DEFINE(structdec, "structdec", GST_RANK_NONE, GST_TYPE_STRUCT_DEC)
+
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_REQUEST, GST_STATIC_CAPS(GSEM_CAPS_RAW_RGB));
+static GstStaticPadTemplate structure_template = GST_STATIC_PAD_TEMPLATE(
+    GSEM_PAD_STRUCTURE, GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_CAPS_STRUCTURE));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_CAPS_RAW_RGB "; " GSEM_CAPS_RAW_MAP));
+
+static void count(GstStructDec* self, guint64 Counters::*counter) {
+  ObjectLock lock(self);
+  self->priv->counters.*counter += 1;
+}
+
+// ---- states --------------------------------------------------------------------------------------------
+
+/// The sink pad says whether pictures will be made; showing maps needs neither networks nor profile.
+static bool makes_pictures(GstStructDec* self) {
+  Ptr<GstPad> sink(gst_element_get_static_pad(GST_ELEMENT(self), "sink"));
+  return sink != nullptr;
+}
+
+static bool load_networks(GstStructDec* self) {
+  StructDecPrivate* priv = self->priv;
+  if (priv->model)
+    return true;
+  ModelSettings settings = copy_settings(self, priv->settings);
+  priv->profile = find_profile(GST_ELEMENT(self), settings);
+  if (!priv->profile)
+    return false;
+  std::string error;
+  priv->model = runtime::acquire_structure(*priv->profile, settings.options(), false, true, error);
+  if (!priv->model)
+    post_model_error(GST_ELEMENT(self), settings, error);
+  return priv->model != nullptr;
+}
+
+static gboolean gst_struct_dec_start(GstAggregator* agg) {
+  auto self = GST_STRUCT_DEC(agg);
+  return guarded(self, FALSE, [&]() -> gboolean {
+    StructDecPrivate* priv = self->priv;
+    priv->cancel.rearm();
+    if (makes_pictures(self) && !load_networks(self)) {
+      priv->profile.reset();
+      return FALSE;
+    }
+    {
+      ObjectLock lock(self);
+      priv->counters = {};
+    }
+    return GST_AGGREGATOR_CLASS(gst_struct_dec_parent_class)->start(agg);
+  });
+}
+
+static gboolean gst_struct_dec_stop(GstAggregator* agg) {
+  StructDecPrivate* priv = GST_STRUCT_DEC(agg)->priv;
+  gboolean stopped = GST_AGGREGATOR_CLASS(gst_struct_dec_parent_class)->stop(agg);
+  priv->model.reset();
+  priv->profile.reset();
+  priv->maps.reset();
+  priv->output.reset();
+  priv->base_known = false;
+  return stopped;
+}
+
+static void gst_struct_dec_reset(GstSemanticLayerJoin* join) {
+  StructDecPrivate* priv = GST_STRUCT_DEC(join)->priv;
+  priv->cancel.rearm();
+  priv->pacing.reset();
+  priv->maps.flush();
+  priv->output.forget();
+  priv->features.reset();
+  priv->features_id = 0;
+}
+
+static GstStateChangeReturn gst_struct_dec_change_state(GstElement* element, GstStateChange transition) {
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    GST_STRUCT_DEC(element)->priv->cancel.cancel();
+  return GST_ELEMENT_CLASS(gst_struct_dec_parent_class)->change_state(element, transition);
+}
+
+// ---- caps ----------------------------------------------------------------------------------------------
+
+/// The same caps whatever arrives: those of the picture from below, else of the coded stream.
+static void choose_output(GstStructDec* self) {
+  StructDecPrivate* priv = self->priv;
+  auto agg = GST_AGGREGATOR(self);
+  bool pictures = makes_pictures(self);
+  if (pictures && priv->base_known) {
+    priv->output.want(agg,
+                      make_info(GST_VIDEO_FORMAT_RGB, GST_VIDEO_INFO_WIDTH(&priv->base_info),
+                                GST_VIDEO_INFO_HEIGHT(&priv->base_info), &priv->base_info),
+                      false);
+    return;
+  }
+  const LayerGeometry& g = priv->maps.geometry();
+  GstVideoInfo timing = make_info(GST_VIDEO_FORMAT_GRAY8, 16, 16, nullptr);
+  GST_VIDEO_INFO_FPS_N(&timing) = g.fps_n;
+  GST_VIDEO_INFO_FPS_D(&timing) = g.fps_d;
+  GST_VIDEO_INFO_PAR_N(&timing) = g.par_n;
+  GST_VIDEO_INFO_PAR_D(&timing) = g.par_d;
+  constexpr int kUnknownSide = 256;
+  priv->output.want(agg,
+                    make_info(pictures ? GST_VIDEO_FORMAT_RGB : GST_VIDEO_FORMAT_GRAY8,
+                              g.sized() ? g.width : kUnknownSide, g.sized() ? g.height : kUnknownSide,
+                              &timing),
+                    true);
+}
+
+static gboolean gst_struct_dec_pad_caps(GstSemanticLayerJoin* join, GstAggregatorPad*, const gchar* name,
+                                        GstCaps* caps) {
+  auto self = GST_STRUCT_DEC(join);
+  return guarded(self, FALSE, [&]() -> gboolean {
+    StructDecPrivate* priv = self->priv;
+    if (g_str_equal(name, "sink")) {
+      GstVideoInfo info;
+      if (!gst_video_info_from_caps(&info, caps) || !check_raw_caps(GST_ELEMENT(self), caps, &info))
+        return FALSE;
+      priv->base_info = info;
+      priv->base_known = true;
+      priv->features_id = 0;
+    } else {
+      std::string error = priv->maps.set_caps(caps);
+      const LayerGeometry& g = priv->maps.geometry();
+      if (g.sized() && !g.possible()) {
+        GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("A picture of %dx%d cannot be made.", g.width, g.height),
+                          ("16x16 to 4096x4096 is possible"));
+        return FALSE;
+      }
+      if (!error.empty() && !makes_pictures(self)) {
+        GST_ELEMENT_ERROR(self, STREAM, WRONG_TYPE, ("The edge maps of this stream cannot be read."),
+                          ("%s", error.c_str()));
+        return FALSE;
+      }
+      if (!error.empty())
+        GST_ELEMENT_WARNING(self, STREAM, WRONG_TYPE,
+                            ("The edge maps of this stream cannot be read; the pictures go on without."),
+                            ("%s", error.c_str()));
+    }
+    choose_output(self);
+    return TRUE;
+  });
+}
+
+static GstFlowReturn gst_struct_dec_update_src_caps(GstAggregator* agg, GstCaps* allowed, GstCaps** result) {
+  return GST_STRUCT_DEC(agg)->priv->output.update_src_caps(allowed, result);
+}
+
+static gboolean gst_struct_dec_sink_query(GstAggregator* agg, GstAggregatorPad* pad, GstQuery* query) {
+  if (g_str_equal(GST_PAD_NAME(pad), "sink") && answer_accept_raw(query))
+    return TRUE;
+  return GST_AGGREGATOR_CLASS(gst_struct_dec_parent_class)->sink_query(agg, pad, query);
+}
+
+static gboolean gst_struct_dec_propose_allocation(GstAggregator*, GstAggregatorPad* pad, GstQuery*,
+                                                  GstQuery* query) {
+  if (g_str_equal(GST_PAD_NAME(pad), "sink"))
+    gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  return TRUE;
+}
+
+static gboolean gst_struct_dec_src_event(GstAggregator* agg, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS)
+    event = GST_STRUCT_DEC(agg)->priv->pacing.handle_qos(event);
+  return GST_AGGREGATOR_CLASS(gst_struct_dec_parent_class)->src_event(agg, event);
+}
+
+static GstFlowReturn gst_struct_dec_sink_event_pre_queue(GstAggregator* agg, GstAggregatorPad* pad,
+                                                         GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START)
+    GST_STRUCT_DEC(agg)->priv->cancel.cancel();
+  else if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP)
+    GST_STRUCT_DEC(agg)->priv->cancel.rearm(); // also when only one pad is flushed
+  return GST_AGGREGATOR_CLASS(gst_struct_dec_parent_class)->sink_event_pre_queue(agg, pad, event);
+}
+
+// ---- pictures ------------------------------------------------------------------------------------------
+
+static guint layers_of(GstBuffer* picture) {
+  auto meta = picture ? gst_buffer_get_semantic_layer_meta(picture) : nullptr;
+  return meta ? meta->layers : 1u << 1;
+}
+
+/// What the synthesis needs of the picture from below, once for each base id. With none there now, the last
+/// one's serve again.
+static runtime::Outcome base_features(GstStructDec* self, GstBuffer* base,
+                                      const runtime::CallOptions& options) {
+  StructDecPrivate* priv = self->priv;
+  if (!base)
+    return {};
+  if (layers_of(base) == 0) { // grey: nothing was painted yet
+    priv->features.reset();
+    priv->features_id = 0;
+    return {};
+  }
+  auto meta = gst_buffer_get_semantic_layer_meta(base);
+  guint id = meta ? meta->base_id : 0;
+  if (id != 0 && id == priv->features_id)
+    return {};
+  VideoMap map(&priv->base_info, base, GST_MAP_READ);
+  if (!map)
+    return {runtime::JobResult::Failed, "the picture from below cannot be read"};
+  runtime::Outcome outcome = priv->model->prepare_base(view_of(map), priv->features, options);
+  priv->features_id = outcome ? id : 0;
+  return outcome;
+}
+
+static runtime::Outcome synthesize(GstStructDec* self, const GstSemanticJoinSet& set, const maps::Map& map,
+                                   Ptr<GstBuffer>& out) {
+  StructDecPrivate* priv = self->priv;
+  auto agg = GST_AGGREGATOR(self);
+  GstBuffer* base = set.pads[SINK].buffer;
+  SteadyTime start = std::chrono::steady_clock::now();
+  runtime::CancelToken token = priv->cancel.token();
+  runtime::CallOptions options{&token, priv->pacing.start_by(agg, set)};
+  if (start > options.deadline)
+    return {runtime::JobResult::Late, {}};
+  runtime::Outcome outcome = base_features(self, base, options);
+  if (!outcome)
+    return outcome;
+  out = priv->output.acquire(agg);
+  if (!out)
+    return {runtime::JobResult::Cancelled, {}};
+  {
+    VideoMap frame(&priv->output.info(), out.get(), GST_MAP_WRITE);
+    if (!frame)
+      return {runtime::JobResult::Failed, "the output picture cannot be written"};
+    outcome = priv->model->synthesize(priv->features, {map.data.data(), map.width, map.height, map.width},
+                                      span_of(frame), options);
+  }
+  if (!outcome)
+    return outcome;
+  priv->pacing.add_cost(agg, elapsed_since(start));
+  auto meta = base ? gst_buffer_get_semantic_layer_meta(base) : nullptr;
+  set_layers(out.get(), meta ? meta->number : 0, (base ? layers_of(base) : 0) | kStructureBit,
+             meta ? meta->lost : 0, 0);
+  return outcome;
+}
+
+/// The picture from below by reference, or what was shown last.
+static Ptr<GstBuffer> without_map(GstStructDec* self, const GstSemanticJoinSet& set) {
+  StructDecPrivate* priv = self->priv;
+  auto agg = GST_AGGREGATOR(self);
+  GstBuffer* base = set.pads[SINK].buffer;
+  count(self, base ? &Counters::passed : &Counters::repeated);
+  if (!base)
+    return priv->output.fallback(agg, kMidGrey);
+  Ptr<GstBuffer> out = priv->output.pass(agg, base, priv->base_info);
+  if (out && set.pads[STRUCTURE].state == GST_SEMANTIC_JOIN_LOST) {
+    out.reset(gst_buffer_make_writable(out.release()));
+    if (auto meta = gst_buffer_get_semantic_layer_meta(out.get()))
+      meta->lost |= kStructureBit;
+  }
+  return out;
+}
+
+static Ptr<GstBuffer> show_map(GstStructDec* self, const maps::Map* map) {
+  StructDecPrivate* priv = self->priv;
+  auto agg = GST_AGGREGATOR(self);
+  count(self, map ? &Counters::shown_maps : &Counters::repeated);
+  if (!map)
+    return priv->output.fallback(agg, 0);
+  Ptr<GstBuffer> out = priv->output.acquire(agg);
+  if (!out)
+    return nullptr;
+  {
+    VideoMap frame(&priv->output.info(), out.get(), GST_MAP_WRITE);
+    if (!frame || !stretch({map->data.data(), map->width, map->height, map->width}, frame))
+      return nullptr;
+  }
+  set_layers(out.get(), 0, kStructureBit, 0, 0);
+  return out;
+}
+
+static GstFlowReturn finish(GstStructDec* self, const GstSemanticJoinSet& set, Ptr<GstBuffer> out) {
+  StructDecPrivate* priv = self->priv;
+  if (!out)
+    return GST_PAD_IS_FLUSHING(GST_AGGREGATOR_SRC_PAD(self)) ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
+  priv->output.remember(out.get());
+  return gst_semantic_layer_join_finish(GST_SEMANTIC_LAYER_JOIN(self), &set, out.release());
+}
+
+static GstFlowReturn gst_struct_dec_join(GstSemanticLayerJoin* join, GstSemanticJoinSet* set) {
+  auto self = GST_STRUCT_DEC(join);
+  return guarded(self, GST_FLOW_ERROR, [&]() -> GstFlowReturn {
+    StructDecPrivate* priv = self->priv;
+    bool pictures = makes_pictures(self);
+    choose_output(self);
+    if (GstFlowReturn flow = priv->output.ready(GST_AGGREGATOR(self)); flow != GST_FLOW_OK)
+      return flow;
+    maps::Map map;
+    GstBuffer* coded = set->pads[STRUCTURE].buffer;
+    bool have_map = coded && priv->maps.decode(GST_ELEMENT(self), coded, map);
+    if (coded && !have_map)
+      count(self, &Counters::corrupt);
+    if (!pictures)
+      return finish(self, *set, show_map(self, have_map ? &map : nullptr));
+    if (!have_map)
+      return finish(self, *set, without_map(self, *set));
+    if (!load_networks(self))
+      return GST_FLOW_ERROR;
+    Ptr<GstBuffer> out;
+    runtime::Outcome outcome = synthesize(self, *set, map, out);
+    switch (outcome.result) {
+    case runtime::JobResult::Done:
+      count(self, &Counters::painted);
+      return finish(self, *set, std::move(out));
+    case runtime::JobResult::Late:
+      count(self, &Counters::no_time);
+      return finish(self, *set, without_map(self, *set));
+    case runtime::JobResult::Cancelled:
+      return GST_FLOW_OK; // flushing or stopping: GstAggregator knows, and would take FLUSHING from us for an
+                          // error of downstream
+    default:
+      GST_ELEMENT_ERROR(self, STREAM, DECODE, ("The picture cannot be made from its edge map."),
+                        ("%s", outcome.error.c_str()));
+      return GST_FLOW_ERROR;
+    }
+  });
+}
+
+// ---- properties ----------------------------------------------------------------------------------------
+
+static GstStructure* make_stats(GstStructDec* self) {
+  GstStructure* stats = gst_semantic_layer_join_get_stats(GST_SEMANTIC_LAYER_JOIN(self), "structdec-stats");
+  ObjectLock lock(self);
+  const Counters& c = self->priv->counters;
+  gst_structure_set(stats, "painted", G_TYPE_UINT64, c.painted, "shown-maps", G_TYPE_UINT64, c.shown_maps,
+                    "passed", G_TYPE_UINT64, c.passed, "repeated", G_TYPE_UINT64, c.repeated, "corrupt",
+                    G_TYPE_UINT64, c.corrupt, "no-time", G_TYPE_UINT64, c.no_time, nullptr);
+  return stats;
+}
+
+static void gst_struct_dec_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
+  if (id < PROP_STATS)
+    set_model_property(object, GST_STRUCT_DEC(object)->priv->settings, id - PROP_MODEL, value);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+}
+
+static void gst_struct_dec_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
+  auto self = GST_STRUCT_DEC(object);
+  if (id < PROP_STATS)
+    get_model_property(object, self->priv->settings, id - PROP_MODEL, value);
+  else if (id == PROP_STATS)
+    g_value_take_boxed(value, make_stats(self));
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+}
+
+static void gst_struct_dec_finalize(GObject* object) {
+  delete GST_STRUCT_DEC(object)->priv;
+  G_OBJECT_CLASS(gst_struct_dec_parent_class)->finalize(object);
+}
+
+static void gst_struct_dec_init(GstStructDec* self) {
+  self->priv = new StructDecPrivate;
+}
+
+static void gst_struct_dec_class_init(GstStructDecClass* klass) {
+  auto object_class = G_OBJECT_CLASS(klass);
+  object_class->set_property = gst_struct_dec_set_property;
+  object_class->get_property = gst_struct_dec_get_property;
+  object_class->finalize = gst_struct_dec_finalize;
+  install_model_properties(object_class, PROP_MODEL);
+  g_object_class_install_property(
+      object_class, PROP_STATS,
+      g_param_spec_boxed("stats", "Statistics",
+                         "Since READY to PAUSED, all guint64: painted (pictures made with their map), "
+                         "shown-maps (without sink pad), passed "
+                         "(pictures from below that went through), repeated (nothing arrived, last picture "
+                         "again), corrupt (damaged "
+                         "maps), no-time (maps left out for a deadline or QoS); and for each sink pad a "
+                         "structure with present, not-sent, "
+                         "lost, late, dropped",
+                         GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+
+  auto element_class = GST_ELEMENT_CLASS(klass);
+  element_class->change_state = gst_struct_dec_change_state;
+  gst_element_class_add_static_pad_template_with_gtype(element_class, &sink_template,
+                                                       GST_TYPE_AGGREGATOR_PAD);
+  gst_element_class_add_static_pad_template_with_gtype(element_class, &structure_template,
+                                                       GST_TYPE_AGGREGATOR_PAD);
+  gst_element_class_add_static_pad_template_with_gtype(element_class, &src_template, GST_TYPE_AGGREGATOR_PAD);
+  gst_element_class_set_static_metadata(element_class, "Structure layer decoder", "Codec/Decoder/Video",
+                                        "Gives pictures the shapes of their edge maps (layer 2)",
+                                        "gst-semantic developers");
+
+  auto aggregator_class = GST_AGGREGATOR_CLASS(klass);
+  aggregator_class->start = gst_struct_dec_start;
+  aggregator_class->stop = gst_struct_dec_stop;
+  aggregator_class->update_src_caps = gst_struct_dec_update_src_caps;
+  aggregator_class->decide_allocation = JoinOutput::decide_allocation;
+  aggregator_class->propose_allocation = gst_struct_dec_propose_allocation;
+  aggregator_class->sink_query = gst_struct_dec_sink_query;
+  aggregator_class->src_event = gst_struct_dec_src_event;
+  aggregator_class->sink_event_pre_queue = gst_struct_dec_sink_event_pre_queue;
+
+  auto join_class = GST_SEMANTIC_LAYER_JOIN_CLASS(klass);
+  join_class->pad_names[SINK] = "sink";
+  join_class->pad_names[STRUCTURE] = GSEM_PAD_STRUCTURE;
+  join_class->join = gst_struct_dec_join;
+  join_class->pad_caps = gst_struct_dec_pad_caps;
+  join_class->reset = gst_struct_dec_reset;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "plugins/semanticcodec/map_input.hpp"
+
+#include "gst/bitstream/stream_header.hpp"
+
+namespace gsem::codec {
+
+std::string MapInput::set_caps(const GstCaps* caps) {
+  geometry_ = read_geometry(caps);
+  LayerIdentity id = read_identity(caps);
+  if (id.codec.empty())
+    id.codec = "av1";
+  if (decoder_ && id.codec == identity_.codec && id.codec_data == identity_.codec_data)
+    return {}; // the same stream goes on: its key map is still good
+  decoder_.reset();
+  identity_ = id;
+  std::string error;
+  Status status = maps::MapDecoder::create(id.codec, id.codec_data, decoder_, error);
+  if (status == Status::Ok && decoder_)
+    return {};
+  decoder_.reset();
+  return "map codec \"" + id.codec + "\": " + (error.empty() ? status_name(status) : error);
+}
+
+bool MapInput::decode(GstElement* element, GstBuffer* buffer, maps::Map& map) {
+  if (!decoder_)
+    return false;
+  Status status = Status::TooLarge;
+  if (gst_buffer_get_size(buffer) <= bitstream::Limits::max_structure_bytes) {
+    BufferMap data(buffer, GST_MAP_READ);
+    if (!data)
+      return false;
+    status = decoder_->decode({data.data(), data.size()}, map);
+  }
+  if (status == Status::Ok)
+    return true;
+  if (warn_())
+    GST_ELEMENT_WARNING(
+        element, STREAM, DECODE, ("A damaged edge map was dropped."),
+        ("%s; the picture from below is shown (said once a second at most, all are counted in stats)",
+         status_name(status)));
+  return false;
+}
+
+void MapInput::flush() {
+  if (decoder_)
+    decoder_->reset();
+}
+
+} // namespace gsem::codec

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <gst/gst.h>
+
+#include <chrono>
+
+namespace gsem::codec {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+struct UpstreamLatency {
+  bool live = false;
+  GstClockTime min = 0; ///< nanoseconds
+};
+/// Asks the peer of `sinkpad`; no answer counts as not live.
+UpstreamLatency query_upstream(GstPad* sinkpad);
+
+/// What a stage costs: the largest time seen (reported as latency) and a running average. Not thread-safe.
+class CostMeter {
+public:
+  /// True when the largest value grew so much (a millisecond and a tenth) that the new latency is worth
+  /// reporting.
+  bool add(GstClockTime cost);
+  GstClockTime reported() const { return reported_; }
+  GstClockTime average() const { return average_; }
+
+private:
+  GstClockTime largest_ = 0, reported_ = 0, average_ = 0;
+};
+
+/// Until when the work on a frame may begin in a live pipeline. A source that is late all the time by the
+/// same amount (and says nothing of it) must not make every frame late, so lateness counts from the least
+/// seen. Not thread-safe.
+class StartDeadline {
+public:
+  void reset() { least_ = kUnknown; }
+  /// `upstream`: latency of what comes before; `duration` of a frame, or none. No clock yet: no deadline.
+  SteadyTime at(GstElement* element, GstClockTime running_time, GstClockTime upstream, const CostMeter& cost,
+                GstClockTime duration);
+
+private:
+  static constexpr GstClockTimeDiff kUnknown = G_MAXINT64;
+  GstClockTimeDiff least_ = kUnknown;
+};
+
+/// Nanoseconds since `start`.
+GstClockTime elapsed_since(SteadyTime start);
+
+/// At most one true a second, for warnings about damaged data. Not thread-safe.
+class OncePerSecond {
+public:
+  bool operator()();
+
+private:
+  SteadyTime last_{};
+  bool any_ = false;
+};
+
+} // namespace gsem::codec
