@@ -20,14 +20,10 @@ struct LayerUnit {
   uint32_t size = 0;        ///< payload bytes without its CRC
 };
 
-/// The flags that cost nothing to write. In a key unit every layer is key and a switch point; otherwise a
-/// structure map is a discardable delta. The signal is discardable always: each of its units stands alone.
-LayerUnit usual_layer_unit(LayerKind kind, bool key_unit);
-
 struct AccessUnitHeader {
   uint16_t number = 0;    ///< counts sent units, wraps
   uint64_t timestamp = 0; ///< ticks of the stream header's time base
-  bool key = true;        ///< a decoder may start here
+  bool key = true; ///< there is a layer, and each that is not lost is key. Not written: follows from `layers`
   std::vector<LayerUnit>
       layers; ///< ascending kind, at most Limits::max_layers. Empty: nothing was sent for this picture
 };
@@ -39,7 +35,9 @@ struct TimestampState {
 };
 
 /// Appends the unit header (sync, fields, CRC). Payloads follow, each with its CRC-16: see `append_payload`.
-/// `state` decides whether a short timestamp is enough.
+/// `state` decides whether a short timestamp is enough. Shortest when `number` began at the first unit's
+/// timestamp (low 16 bits) and no picture was left out. TooLarge: over the limits, or a timestamp of 2^63 or
+/// more. Corrupt: kinds not ascending or not 1..7, a lost layer with a size. `out` is then as it was.
 Status write_access_unit_header(const AccessUnitHeader& header, TimestampState& state, Bytes& out);
 
 /// Reads one unit header at the start of `data`; `header_size` receives its bytes. Payload bytes need not be
@@ -54,7 +52,7 @@ size_t payload_section_size(const AccessUnitHeader& header);
 void append_payload(ByteView payload, Bytes& out);
 
 /// `section` = payload section. View of layer `index` without CRC; Corrupt when the CRC is wrong,
-/// NeedMoreData when cut short.
+/// NeedMoreData when cut short, Failed for a lost layer and an index out of range.
 Status find_payload(const AccessUnitHeader& header, ByteView section, size_t index, ByteView& payload);
 
 enum class UnitKind { StreamHeader, AccessUnit };

@@ -26,19 +26,19 @@ void FieldReader::fail(Status status) {
     status_ = status;
 }
 
-ByteView FieldReader::bytes(size_t count) {
+ByteView FieldReader::bytes(uint64_t count) {
   if (ok() && count > left())
     fail(Status::NeedMoreData);
   if (!ok())
     return {};
-  ByteView view = data_.subspan(position_, count);
-  position_ += count;
+  ByteView view = data_.subspan(position_, size_t(count));
+  position_ += size_t(count);
   return view;
 }
 
 uint64_t FieldReader::uint(int count) {
   uint64_t value = 0;
-  for (uint8_t byte : bytes(size_t(count)))
+  for (uint8_t byte : bytes(uint64_t(count)))
     value = value << 8 | byte;
   return value;
 }

@@ -23,7 +23,7 @@ public:
 
   uint64_t uint(int bytes);
   uint64_t varint(); ///< Corrupt when longer than kMaxVarintBytes or padded with zero groups
-  ByteView bytes(size_t count);
+  ByteView bytes(uint64_t count);
   void fail(Status status);
 
   Status status() const { return status_; }

@@ -10,7 +10,8 @@ namespace gsem::bitstream {
 namespace {
 
 constexpr uint8_t kMagic[4] = {'G', 'S', 'E', 'M'};
-constexpr size_t kMaxBody = 16384; ///< 8 layers with full codec headers and room for extensions
+constexpr size_t kMaxBody = 8000;         ///< seven layers with full codec headers and room for extensions
+constexpr uint32_t kMaxRatio = INT32_MAX; ///< of rates and pixel shapes
 
 enum Flag : uint8_t { Compact = 1, HasPar = 2, HasColour = 4, HasExtension = 8 };
 
@@ -46,10 +47,17 @@ Status check(const StreamHeader& header) {
     return Status::TooLarge;
   if (header.fps_d == 0 || header.par_n == 0 || header.par_d == 0 || (header.fps_n == 0 && header.fps_d != 1))
     return Status::Corrupt;
-  for (size_t i = 1; i < header.layers.size(); i++)
-    if (header.layers[i - 1].kind >= header.layers[i].kind)
+  if (std::max({header.fps_n, header.fps_d, header.par_n, header.par_d}) > kMaxRatio)
+    return Status::Corrupt;
+  uint8_t previous = 0;
+  for (const LayerInfo& layer : header.layers) {
+    const uint8_t kind = uint8_t(layer.kind);
+    if (kind <= previous || kind > 7 || (layer.dependencies & 1))
       return Status::Corrupt;
-  return Status::Ok;
+    previous = kind;
+  }
+  // A picture in unknown colours would come out wrong without anybody noticing.
+  return header.colour == 1 ? Status::Ok : Status::Unsupported;
 }
 
 void write_layer(const LayerInfo& layer, Bytes& out) {
@@ -67,7 +75,7 @@ void write_layer(const LayerInfo& layer, Bytes& out) {
 
 /// Bytes of an entry after the known fields are a newer version's and are skipped.
 void read_layer(FieldReader& body, LayerInfo& layer) {
-  FieldReader entry(body.bytes(size_t(body.varint())));
+  FieldReader entry(body.bytes(body.varint()));
   layer.kind = LayerKind(entry.uint(1));
   layer.codec = uint8_t(entry.uint(1));
   layer.dependencies = uint8_t(entry.uint(1));
@@ -77,11 +85,18 @@ void read_layer(FieldReader& body, LayerInfo& layer) {
   if (size > Limits::max_codec_header_bytes)
     body.fail(Status::TooLarge);
   else {
-    ByteView codec_header = entry.bytes(size_t(size));
+    ByteView codec_header = entry.bytes(size);
     layer.codec_header.assign(codec_header.begin(), codec_header.end());
   }
   if (!entry.ok())
     body.fail(Status::Corrupt);
+}
+
+uint32_t read_number(FieldReader& body, uint32_t limit) {
+  const uint64_t value = body.varint();
+  if (value > limit)
+    body.fail(Status::Corrupt);
+  return uint32_t(value);
 }
 
 void read_layers(FieldReader& body, StreamHeader& header) {
@@ -100,28 +115,32 @@ void read_body(FieldReader& body, StreamHeader& header) {
   header.height = (sides & 0xFFF) + 1;
   uint8_t packed = uint8_t(body.uint(1)), rate = packed >> 3;
   if (rate == kExplicitRate) {
-    header.fps_n = uint32_t(std::min<uint64_t>(body.varint(), INT32_MAX));
-    header.fps_d = uint32_t(std::min<uint64_t>(body.varint(), INT32_MAX));
+    header.fps_n = read_number(body, kMaxRatio);
+    header.fps_d = read_number(body, kMaxRatio);
   } else if (rate < std::size(kRates)) {
     header.fps_n = kRates[rate].n;
     header.fps_d = kRates[rate].d;
   } else
     body.fail(Status::Unsupported);
   if (flags & HasPar) {
-    header.par_n = uint32_t(std::min<uint64_t>(body.varint(), INT32_MAX));
-    header.par_d = uint32_t(std::min<uint64_t>(body.varint(), INT32_MAX));
+    header.par_n = read_number(body, kMaxRatio);
+    header.par_d = read_number(body, kMaxRatio);
   }
   if (flags & HasColour)
     header.colour = uint8_t(body.uint(1));
-  header.profile_id = uint32_t(std::min<uint64_t>(body.varint(), UINT32_MAX));
+  header.profile_id = read_number(body, UINT32_MAX);
   if (flags & Compact) {
+    if (header.profile_id == 0)
+      body.fail(Status::Corrupt); // nothing stands for what is left out
     for (uint8_t kind = 1; kind <= 3; kind++)
       if (packed & 1 << (kind - 1))
         header.layers.emplace_back().kind = LayerKind(kind);
   } else
     read_layers(body, header);
   if (flags & HasExtension)
-    body.bytes(size_t(body.varint()));
+    body.bytes(body.varint());
+  if (body.left())
+    body.fail(Status::Corrupt);
 }
 
 } // namespace
@@ -207,7 +226,7 @@ Status parse_stream_header(ByteView data, StreamHeader& header, size_t& size, Pr
   uint64_t body_size = frame.varint();
   if (frame.ok() && body_size > kMaxBody)
     return Status::TooLarge;
-  ByteView body_bytes = frame.bytes(size_t(body_size));
+  ByteView body_bytes = frame.bytes(body_size);
   size_t checked = 4 + frame.position();
   uint32_t crc = uint32_t(frame.uint(4));
   if (!frame.ok())
@@ -227,8 +246,7 @@ Status parse_stream_header(ByteView data, StreamHeader& header, size_t& size, Pr
     return body.status() == Status::NeedMoreData ? Status::Corrupt : body.status();
   if (Status status = check(header); status != Status::Ok)
     return status;
-  if (header.profile_id != 0 && (body_bytes[0] & Compact) && resolver &&
-      !resolver(header.profile_id, header, user))
+  if ((body_bytes[0] & Compact) && resolver && !resolver(header.profile_id, header, user))
     return Status::Mismatch;
   return Status::Ok;
 }

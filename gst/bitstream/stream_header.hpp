@@ -64,12 +64,15 @@ std::array<uint32_t, 2> time_base(const StreamHeader& header);
 using ProfileResolver = bool (*)(uint32_t profile_id, StreamHeader& header, void* user);
 
 /// Appends the header to `out`. `compact`: leave out what `profile_id` stands for (at most 16 bytes then for
-/// usual sizes); the caller guarantees that the resolver will give the same values back.
+/// usual sizes); the caller guarantees that the resolver will give the same values back. What a compact
+/// header cannot say (no profile id, another codec than 1, dependencies, unknown kinds) is written in the
+/// long form all the same. TooLarge: sizes outside the limits. Corrupt: rates, ratios or kinds that make no
+/// sense. Unsupported: colour. `out` is then as it was.
 Status write_stream_header(const StreamHeader& header, bool compact, Bytes& out);
 
 /// Reads one header at the start of `data`; `size` receives the bytes it takes (also set for Unsupported, so
-/// that it can be skipped). With `resolver` null a compact header is returned with `LayerInfo` hashes 0 and
-/// headers empty.
+/// that it can be skipped). Mismatch: `resolver` does not know the profile id. With `resolver` null a compact
+/// header is returned with `LayerInfo` hashes 0 and headers empty.
 Status parse_stream_header(ByteView data, StreamHeader& header, size_t& size,
                            ProfileResolver resolver = nullptr, void* user = nullptr);
 
