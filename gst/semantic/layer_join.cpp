@@ -148,6 +148,12 @@ static GstAggregatorPad* make_pad(gpointer self, GstPadTemplate* templ) {
   return pad;
 }
 
+/// GstAggregator removes the pad, which unlinks it, under a lock that `on_unlinked` needs.
+static void release_pad(GstElement* element, GstPad* pad) {
+  g_signal_handlers_disconnect_by_func(pad, reinterpret_cast<gpointer>(on_unlinked), element);
+  GST_ELEMENT_CLASS(parent_class)->release_pad(element, pad);
+}
+
 static GstAggregatorPad* create_new_pad(GstAggregator* agg, GstPadTemplate* templ, const gchar*,
                                         const GstCaps*) {
   if (side_index(agg, templ->name_template) < 0 || templ->presence != GST_PAD_REQUEST)
@@ -496,6 +502,7 @@ static void class_init(gpointer g_class, gpointer) {
   GST_DEBUG_CATEGORY_INIT(gst_semantic_layer_join_debug, "semanticlayerjoin", 0, "join of semantic layers");
   G_OBJECT_CLASS(g_class)->constructed = constructed;
   G_OBJECT_CLASS(g_class)->finalize = finalize;
+  GST_ELEMENT_CLASS(g_class)->release_pad = release_pad;
   auto* agg = GST_AGGREGATOR_CLASS(g_class);
   agg->create_new_pad = create_new_pad;
   agg->sink_event = sink_event;
