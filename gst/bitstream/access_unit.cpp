@@ -16,10 +16,8 @@ constexpr int kStructureShift = 1, kTimeShift = 5;
 constexpr uint8_t kLayerFlags = 1, kOtherLayers = 2, kExtension = 4; // of the extended byte
 constexpr uint8_t kMaxKnownKind = 3, kMaxKind = 7;
 constexpr size_t kMaxExtension = 255;
-/// Half of what a short timestamp can tell apart: the rest is for units that a reader may have lost.
-constexpr uint64_t kMaxShortStep = 1u << 14;
 
-enum class TimeForm : uint8_t { EqualsNumber, Offset, Low16, Full };
+enum class TimeForm : uint8_t { EqualsNumber, Offset, Low8, Full };
 
 /// Structure maps come in a few ways, each with a code of its own; other flags are spelled out.
 enum StructureCode : uint8_t { Absent, Still, Key, Delta, LastDelta = Delta + 3 };
@@ -92,24 +90,30 @@ Status check(const std::vector<LayerUnit>& layers) {
   return Status::Ok;
 }
 
-/// The timestamp nearest to `last` whose low 16 bits are `low`.
-uint64_t unwrap(uint64_t last, uint16_t low) {
-  int16_t step = int16_t(uint16_t(low - uint16_t(last)));
-  if (step < 0 && last < uint64_t(-int64_t(step)))
-    return last + uint16_t(step);
-  return last + int64_t(step);
+/// Low bits of the timestamp that a short form gives.
+int time_bits(TimeForm form) {
+  return form == TimeForm::Low8 ? 8 : 16;
+}
+
+/// The timestamp nearest to `last` that ends in the bits `low`.
+uint64_t unwrap(uint64_t last, uint64_t low, int bits) {
+  const uint64_t range = uint64_t(1) << bits, ahead = (low - last) & (range - 1), back = range - ahead;
+  return ahead >= range / 2 && back <= last ? last - back : last + ahead;
 }
 
 TimeForm choose_form(const AccessUnitHeader& header, const TimestampState& state) {
   const uint64_t step =
       header.timestamp > state.last ? header.timestamp - state.last : state.last - header.timestamp;
-  if (!state.valid || step > kMaxShortStep ||
-      unwrap(state.last, uint16_t(header.timestamp)) != header.timestamp)
-    return TimeForm::Full;
-  int16_t offset = int16_t(uint16_t(header.timestamp - header.number));
-  if (offset == 0)
+  // Half of what a short form can tell apart is left to units that a reader may have lost.
+  const auto fits = [&](TimeForm form) {
+    return state.valid && step <= uint64_t(1) << (time_bits(form) - 2);
+  };
+  const int16_t offset = int16_t(uint16_t(header.timestamp - header.number));
+  if (offset == 0 && fits(TimeForm::EqualsNumber))
     return TimeForm::EqualsNumber;
-  return offset >= -128 && offset <= 127 ? TimeForm::Offset : TimeForm::Low16;
+  if (offset >= -128 && offset <= 127 && fits(TimeForm::Offset))
+    return TimeForm::Offset;
+  return fits(TimeForm::Low8) ? TimeForm::Low8 : TimeForm::Full;
 }
 
 void write_timestamp(const AccessUnitHeader& header, TimeForm form, Bytes& out) {
@@ -119,8 +123,8 @@ void write_timestamp(const AccessUnitHeader& header, TimeForm form, Bytes& out) 
   case TimeForm::Offset:
     put_uint(out, uint8_t(header.timestamp - header.number), 1);
     break;
-  case TimeForm::Low16:
-    put_uint(out, uint16_t(header.timestamp), 2);
+  case TimeForm::Low8:
+    put_uint(out, uint8_t(header.timestamp), 1);
     break;
   case TimeForm::Full:
     put_varint(out, header.timestamp);
@@ -134,8 +138,8 @@ uint64_t read_timestamp(FieldReader& reader, TimeForm form, uint16_t number) {
     return number;
   case TimeForm::Offset:
     return uint16_t(number + int8_t(reader.uint(1)));
-  case TimeForm::Low16:
-    return reader.uint(2);
+  case TimeForm::Low8:
+    return reader.uint(1);
   case TimeForm::Full:
     break;
   }
@@ -314,7 +318,7 @@ Status parse_access_unit_header(ByteView data, AccessUnitHeader& header, size_t&
   header.key = may_start_here(header.layers);
   if (state) {
     if (form != TimeForm::Full && state->valid)
-      header.timestamp = unwrap(state->last, uint16_t(header.timestamp));
+      header.timestamp = unwrap(state->last, header.timestamp, time_bits(form));
     *state = {.valid = true, .last = header.timestamp};
   }
   header_size = checked + 2;
