@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "models/nets/mac_counter.hpp"
 
-#include <torch/torch.h>
-
+#include <ATen/core/Tensor.h>
 #include <ATen/record_function.h>
 
 #include <cstring>
+#include <memory>
+#include <vector>
 
 namespace gsem::nets {
 namespace {
