@@ -13,6 +13,6 @@ std::string caption_hash();
 /// Removes the folder.
 void remove();
 
-inline constexpr unsigned kId = 4711;
+inline constexpr unsigned kId = 77;
 
 } // namespace test_profile
