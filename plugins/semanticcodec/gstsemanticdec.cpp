@@ -417,7 +417,6 @@ static GstBuffer* base_picture(GstSemanticDec* self) {
 static GstFlowReturn gst_semantic_dec_handle_frame(GstVideoDecoder* decoder, GstVideoCodecFrame* frame) {
   auto self = GST_SEMANTIC_DEC(decoder);
   return guarded(self, GST_FLOW_ERROR, [&]() -> GstFlowReturn {
-    SemanticDecPrivate* priv = self->priv;
     Input input = read_input(self, frame->input_buffer);
     GstFlowReturn flow = input == Input::Failed ? GST_FLOW_ERROR : update_picture(self);
     if (flow == GST_FLOW_OK && !configure_output(self))

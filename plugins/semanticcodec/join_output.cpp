@@ -25,7 +25,7 @@ GstFlowReturn JoinOutput::ready(GstAggregator* self) const {
 }
 
 /// The size nearest to the wanted one that `allowed` has; false when it has none of the format.
-static bool fit(const GstCaps* allowed, const GstVideoInfo& wanted, GstVideoInfo& info) {
+static bool fit(GstCaps* allowed, const GstVideoInfo& wanted, GstVideoInfo& info) {
   if (gst_caps_is_any(allowed) || gst_caps_is_empty(allowed))
     return false;
   Ptr<GstCaps> format(gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING,

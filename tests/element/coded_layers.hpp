@@ -3,7 +3,8 @@
 
 #include "tests/element/codec_test.hpp"
 
-/// Coded layers to feed decoders with, made by the encoders, and the base pictures that semanticdec would give.
+/// Coded layers to feed decoders with, made by the encoders, and the base pictures that semanticdec would
+/// give.
 namespace codec_test {
 
 struct CodedLayer {
@@ -12,46 +13,49 @@ struct CodedLayer {
 };
 
 /// Encodes `count` pictures (kind 0, numbers from 0) of this size.
-inline CodedLayer encode (GstElement* encoder, int width, int height, int count) {
+inline CodedLayer encode(GstElement* encoder, int width, int height, int count) {
   CodedLayer layer;
-  Bench h (encoder);
-  gst_harness_set_src_caps_str (h, raw_caps (width, height).c_str ());
+  Bench h(encoder);
+  gst_harness_set_src_caps_str(h, raw_caps(width, height).c_str());
   for (int i = 0; i < count; i++) {
-    fail_unless_equals_int (gst_harness_push (h, picture (width, height, 0, i)), GST_FLOW_OK);
-    layer.units.emplace_back (gst_harness_try_pull (h));
-    fail_unless (layer.units.back () != nullptr);
+    fail_unless_equals_int(gst_harness_push(h, picture(width, height, 0, i)), GST_FLOW_OK);
+    layer.units.emplace_back(gst_harness_try_pull(h));
+    fail_unless(layer.units.back() != nullptr);
   }
-  layer.caps = src_caps (h);
+  layer.caps = src_caps(h);
   return layer;
 }
 
-inline CodedLayer encode_maps (int width, int height, int count, bool live = false) {
-  GstElement* encoder = gst_element_factory_make ("structenc", nullptr);
-  gst_util_set_object_arg (G_OBJECT (encoder), "detector", "canny");
+inline CodedLayer encode_maps(int width, int height, int count, bool live = false) {
+  GstElement* encoder = gst_element_factory_make("structenc", nullptr);
+  gst_util_set_object_arg(G_OBJECT(encoder), "detector", "canny");
   if (live)
-    gst_util_set_object_arg (G_OBJECT (encoder), "live", "on");
-  return encode (encoder, width, height, count);
+    gst_util_set_object_arg(G_OBJECT(encoder), "live", "on");
+  return encode(encoder, width, height, count);
 }
 
 /// A copy of a unit with another time.
-inline GstBuffer* unit_at (const CodedLayer& layer, size_t index, int number) {
-  GstBuffer* copy = gst_buffer_copy (layer.units[index].get ());
-  GST_BUFFER_PTS (copy) = number * kFrame;
-  GST_BUFFER_DTS (copy) = GST_CLOCK_TIME_NONE;
-  GST_BUFFER_DURATION (copy) = kFrame;
+inline GstBuffer* unit_at(const CodedLayer& layer, size_t index, int number) {
+  GstBuffer* copy = gst_buffer_copy(layer.units[index].get());
+  GST_BUFFER_PTS(copy) = number * kFrame;
+  GST_BUFFER_DTS(copy) = GST_CLOCK_TIME_NONE;
+  GST_BUFFER_DURATION(copy) = kFrame;
   return copy;
 }
 
 /// As semanticdec gives them: layers=2 (or 0 for grey) and a base id.
-inline GstBuffer* base_picture (int width, int height, int number, guint base_id, bool painted = true) {
-  GstBuffer* buffer = picture (width, height, 2, number);
-  auto meta = gst_buffer_add_semantic_layer_meta (buffer);
+inline GstBuffer* base_picture(int width, int height, int number, guint base_id, bool painted = true) {
+  GstBuffer* buffer = picture(width, height, 2, number);
+  auto meta = gst_buffer_add_semantic_layer_meta(buffer);
   meta->layers = painted ? 2 : 0;
   meta->base_id = base_id;
   return buffer;
 }
 
-/// The base's source is pushed from this thread and the layer's from it too: an aggregator queues one buffer a pad without blocking.
-inline void push (GstHarness* h, GstBuffer* buffer) { fail_unless_equals_int (gst_harness_push (h, buffer), GST_FLOW_OK); }
+/// The base's source is pushed from this thread and the layer's from it too: an aggregator queues one buffer
+/// a pad without blocking.
+inline void push(GstHarness* h, GstBuffer* buffer) {
+  fail_unless_equals_int(gst_harness_push(h, buffer), GST_FLOW_OK);
+}
 
 } // namespace codec_test
