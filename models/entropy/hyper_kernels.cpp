@@ -10,15 +10,18 @@
 namespace gsem::entropy {
 
 void tile_scalar(const TileInput& in, const int16_t* weight, int32_t (*sums)[kTileOutputs]) {
-  std::memset(sums, 0, sizeof(int32_t) * kTilePixels * kTileOutputs);
-  for (int row = 0; row < in.rows; row++) {
-    for (int k = 0; k < in.row_len; k += 2, weight += 2 * kTileOutputs) {
-      for (int p = 0; p < kTilePixels; p++) {
-        const int16_t* x = in.pixel[p] + row * in.row_stride + k;
+  for (int p = 0; p < kTilePixels; p++) {
+    int32_t acc[kTileOutputs] = {}; // local: the compiler need not fear that it overlaps the inputs
+    const int16_t* w = weight;
+    for (int row = 0; row < in.rows; row++) {
+      const int16_t* x = in.pixel[p] + row * in.row_stride;
+      for (int k = 0; k < in.row_len; k += 2, w += 2 * kTileOutputs) {
+        const int32_t x0 = x[k], x1 = x[k + 1];
         for (int o = 0; o < kTileOutputs; o++)
-          sums[p][o] += int32_t(x[0]) * weight[2 * o] + int32_t(x[1]) * weight[2 * o + 1];
+          acc[o] += x0 * w[2 * o] + x1 * w[2 * o + 1];
       }
     }
+    std::memcpy(sums[p], acc, sizeof acc);
   }
 }
 
