@@ -301,7 +301,9 @@ static GstFlowReturn take_header(GstSemanticDemux* self, ByteView data, size_t& 
     warn_damage(self, std::string("stream header: ") + status_name(status));
     return GST_FLOW_OK;
   }
-  demux.timestamps = TimestampState{};
+  // Short timestamps go on over a repeated header: the full one behind it may be what gets damaged.
+  if (header.fps_n != demux.header.fps_n || header.fps_d != demux.header.fps_d)
+    demux.timestamps = TimestampState{};
   const ByteView bytes = data.first(size);
   if (demux.have_header &&
       std::equal(bytes.begin(), bytes.end(), demux.header_bytes.begin(), demux.header_bytes.end()))

@@ -91,7 +91,9 @@ static Status take_header(GstSemanticParse* self, ByteView data, size_t& size) {
   const Status status = read_header(data, header, size, known_profile);
   if (status != Status::Ok)
     return status;
-  parse.timestamps = TimestampState{};
+  // Short timestamps go on over a repeated header: the full one behind it may be what gets damaged.
+  if (header.fps_n != parse.header.fps_n || header.fps_d != parse.header.fps_d)
+    parse.timestamps = TimestampState{};
   const ByteView bytes = data.first(size);
   parse.inband_header.reset(gst_buffer_new_memdup(bytes.data(), bytes.size()));
   if (parse.have_header &&
@@ -201,10 +203,13 @@ static bool find_time(GstSemanticParse* self, guint64 offset, ByteView data) {
     parse.timestamps = TimestampState{true, entry->tick};
     return true;
   }
-  if (parse.header.fps_n == 0 || parse.farthest_offset == 0)
+  if (parse.header.fps_n == 0)
     return false;
-  parse.timestamps =
-      TimestampState{true, gst_util_uint64_scale(parse.farthest_tick, offset, parse.farthest_offset)};
+  // At the very start: streams begin near 0, or else the next header's full timestamp puts it right.
+  const guint64 guess = parse.farthest_offset == 0
+                            ? 0
+                            : gst_util_uint64_scale(parse.farthest_tick, offset, parse.farthest_offset);
+  parse.timestamps = TimestampState{true, guess};
   return true;
 }
 

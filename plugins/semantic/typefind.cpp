@@ -8,15 +8,11 @@ using namespace gsem::bitstream;
 /// `GSEM` and a header that passes its checksum is likely; with a second unit behind it, certain.
 static void find_type(GstTypeFind* find, gpointer) {
   constexpr guint kUsualHeader = 256, kUnitHeader = 64;
-  const guint64 length = gst_type_find_get_length(find);
-  const guint want = length && length < kUsualHeader ? guint(length) : kUsualHeader;
-  const guint8* data = gst_type_find_peek(find, 0, want);
-  guint have = want;
-  if (!data) {
-    // Length unknown and the stream shorter than a usual header.
-    have = 16;
-    data = gst_type_find_peek(find, 0, have);
-  }
+  // A peek past the end gives nothing at all, and the length is not always known.
+  guint have = kUsualHeader;
+  const guint8* data = nullptr;
+  while (have >= 16 && !(data = gst_type_find_peek(find, 0, have)))
+    have /= 2;
   if (!data || memcmp(data, "GSEM", 4) != 0)
     return;
   StreamHeader header;

@@ -66,10 +66,13 @@ UnitIndex UnitIndex::build(guint64 end, Pull pull, gpointer user) {
     }
     size_t size = 0;
     if (kind == UnitKind::StreamHeader) {
+      StreamHeader next;
       bool known_profile = false;
-      if (read_header(data, header, size, known_profile) == Status::Ok) {
+      if (read_header(data, next, size, known_profile) == Status::Ok) {
+        if (next.fps_n != header.fps_n || next.fps_d != header.fps_d)
+          timestamps = TimestampState{};
+        header = std::move(next);
         have_header = true;
-        timestamps = TimestampState{};
       }
       offset += std::max<size_t>(size, 1);
       continue;
