@@ -5,7 +5,7 @@
 
 #include <string>
 
-/// profile.json: what it says and how it is written (docs: models/profiles/README.md). Pure functions.
+/// profile.json: what it says and how it is written (described in models/profiles/README.md). Pure functions.
 namespace gsem::profile {
 
 inline constexpr int kManifestFormat = 1;

@@ -33,6 +33,8 @@ MapView view(const Map& map) {
 }
 
 double squared_error(const Map& a, const Map& b) {
+  if (a.data.size() != b.data.size())
+    return 1e9;
   double sum = 0;
   for (size_t i = 0; i < a.data.size(); i++)
     sum += std::pow(double(a.data[i]) - double(b.data[i]), 2);

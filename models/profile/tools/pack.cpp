@@ -159,12 +159,12 @@ bool Packer::add_structure_header() {
 
 /// Compact stream headers say the id only, so one id must never mean two contracts outside this machine.
 void Packer::warn_of_reused_id() const {
-  const bool published = before_.signal_parse_hash != 0 || before_.caption_parse_hash != 0;
+  const bool complete = before_.files.contains("signal") && before_.files.contains("caption-table");
   const bool same = before_.caption_parse_hash == manifest_.caption_parse_hash &&
                     before_.signal_parse_hash == manifest_.signal_parse_hash &&
                     before_.signal_latent_id == manifest_.signal_latent_id &&
                     before_.structure_headers == manifest_.structure_headers;
-  if (published && !same && before_.id != 0)
+  if (complete && !same && before_.id != 0)
     std::fprintf(stderr,
                  "warning: streams made with the profile before do not parse with this one, but both have id "
                  "%u: give the new "
