@@ -36,6 +36,7 @@ struct GstSemanticLayerJoinPrivate {
   std::array<Side, kMaxPads> sides;
   GstClockTime last_running_time = GST_CLOCK_TIME_NONE;
   GstClockTime last_duration = GST_CLOCK_TIME_NONE;
+  guint32 seek_seqnum = GST_SEQNUM_INVALID; ///< of the last seek or flush; under the object lock
 
   void forget_time() {
     last_running_time = last_duration = GST_CLOCK_TIME_NONE;
@@ -130,7 +131,9 @@ static void mark_unlinked(gpointer self) {
   }
 }
 
-static void on_unlinked(GstPad*, GstPad*, gpointer self) {
+static void on_unlinked(GstPad* unlinked, GstPad*, gpointer self) {
+  if (!GST_PAD_IS_ACTIVE(unlinked))
+    return; // a mark made while stopped would be taken for the end of the next stream
   for (int i = 0; i < kMaxPads; ++i) {
     auto pad = find_pad(self, i);
     if (pad && gst_pad_is_linked(pad.get())) {
@@ -233,10 +236,30 @@ static gboolean sink_event(GstAggregator* agg, GstAggregatorPad* pad, GstEvent* 
   return GST_AGGREGATOR_CLASS(parent_class)->sink_event(agg, pad, event);
 }
 
+/// In a decoding chain a join sees the same seek several times: from each pad of the join above, and as the
+/// flush it caused. GstAggregator drops the repeats too, but (1.22..1.28) without releasing them.
+static bool is_new_seek(gpointer self, GstEvent* event) {
+  gsem::ObjectLock lock(self);
+  const guint32 seqnum = gst_event_get_seqnum(event);
+  const bool is_new = priv_of(self)->seek_seqnum != seqnum;
+  priv_of(self)->seek_seqnum = seqnum;
+  return is_new;
+}
+
+static gboolean src_event(GstAggregator* agg, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK && !is_new_seek(agg, event)) {
+    gst_event_unref(event);
+    return TRUE;
+  }
+  return GST_AGGREGATOR_CLASS(parent_class)->src_event(agg, event);
+}
+
 /// GstAggregator flushes when *every* sink pad has seen the flush: unlinked ones get it here.
 static GstFlowReturn sink_event_pre_queue(GstAggregator* agg, GstAggregatorPad* pad, GstEvent* event) {
   auto* parent = GST_AGGREGATOR_CLASS(parent_class);
   const auto type = GST_EVENT_TYPE(event);
+  if (type == GST_EVENT_FLUSH_START)
+    is_new_seek(agg, event);
   if ((type == GST_EVENT_FLUSH_START || type == GST_EVENT_FLUSH_STOP) && gst_pad_is_linked(GST_PAD(pad))) {
     for (int i = 0; i < kMaxPads && class_of(agg)->pad_names[i]; ++i) {
       auto other = find_pad(agg, i);
@@ -507,6 +530,7 @@ static void class_init(gpointer g_class, gpointer) {
   agg->create_new_pad = create_new_pad;
   agg->sink_event = sink_event;
   agg->sink_event_pre_queue = sink_event_pre_queue;
+  agg->src_event = src_event;
   agg->clip = clip;
   agg->get_next_time = get_next_time;
   agg->aggregate = aggregate;

@@ -39,7 +39,7 @@ typedef struct {
 /// A set is complete when each linked pad has a buffer or GAP queued, or is EOS; in live pipelines the deadline completes it. Buffers and GAPs belong
 /// together when their running times differ by less than half the stream's frame duration (1 ms when unknown). Request pads keep their template's name;
 /// templates of ALWAYS presence get their pad when the element is made. The source segment is that of the first linked pad in the order of `pad_names`.
-/// A subclass that overrides sink_event, sink_event_pre_queue, start, stop, flush, clip, create_new_pad or get_next_time chains up.
+/// A subclass that overrides sink_event, sink_event_pre_queue, src_event, start, stop, flush, clip, create_new_pad or get_next_time chains up.
 struct _GstSemanticLayerJoinClass {
   GstAggregatorClass parent_class;
   const gchar* pad_names[GST_SEMANTIC_JOIN_MAX_PADS]; ///< template names, null at the end

@@ -108,7 +108,7 @@ static GstFlowReturn prepare_output_buffer(GstBaseTransform* trans, GstBuffer* i
   }
   if (self->priv->newline)
     caption.text += '\n';
-  *out = gst_buffer_new_memdup(caption.text.data(), caption.text.size());
+  *out = new_buffer(caption.text.data(), caption.text.size());
   gst_buffer_copy_into(*out, in, GstBufferCopyFlags(GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_FLAGS), 0,
                        gsize(-1));
   return GST_FLOW_OK;

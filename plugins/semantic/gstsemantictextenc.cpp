@@ -150,7 +150,7 @@ static GstFlowReturn prepare_output_buffer(GstBaseTransform* trans, GstBuffer* i
   Bytes bytes;
   if (!encode(self, in, bytes))
     return GST_FLOW_ERROR;
-  *out = gst_buffer_new_memdup(bytes.data(), bytes.size());
+  *out = new_buffer(bytes.data(), bytes.size());
   gst_buffer_copy_into(*out, in, GstBufferCopyFlags(GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_FLAGS), 0,
                        gsize(-1));
   GST_BUFFER_FLAG_UNSET(*out, GST_BUFFER_FLAG_DELTA_UNIT);

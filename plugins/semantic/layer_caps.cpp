@@ -26,10 +26,6 @@ constexpr CodecName kCodecs[] = {
     {LayerKind::Signal, uint8_t(SignalCodec::Hyperprior), "hyperprior"},
 };
 
-Ptr<GstBuffer> copy_to_buffer(ByteView bytes) {
-  return Ptr<GstBuffer>(gst_buffer_new_memdup(bytes.data(), bytes.size()));
-}
-
 void set_geometry(GstCaps* caps, const StreamHeader& header) {
   gst_caps_set_simple(caps, "width", G_TYPE_INT, int(header.width), "height", G_TYPE_INT, int(header.height),
                       "framerate", GST_TYPE_FRACTION, int(header.fps_n), int(header.fps_d),
@@ -51,6 +47,12 @@ int layer_index(const char* pad_name) {
     if (!strcmp(kLayerNames[i].pad, pad_name))
       return int(i);
   return -1;
+}
+
+GstBuffer* new_buffer(const void* data, size_t size) {
+  GstBuffer* buffer = gst_buffer_new_allocate(nullptr, size, nullptr);
+  gst_buffer_fill(buffer, 0, data, size);
+  return buffer;
 }
 
 std::string hash_to_string(uint64_t hash) {
@@ -138,7 +140,7 @@ Ptr<GstCaps> layer_caps(const StreamHeader& header, const LayerInfo& layer) {
     gst_caps_set_simple(caps.get(), "latent-id", G_TYPE_STRING, hash_to_string(layer.latent_id).c_str(),
                         nullptr);
   if (!layer.codec_header.empty()) {
-    auto data = copy_to_buffer(layer.codec_header);
+    Ptr<GstBuffer> data(new_buffer(layer.codec_header.data(), layer.codec_header.size()));
     gst_caps_set_simple(caps.get(), "codec_data", GST_TYPE_BUFFER, data.get(), nullptr);
   }
   return caps;
@@ -156,7 +158,7 @@ Ptr<GstCaps> stream_caps(const StreamHeader& header, ByteView header_bytes) {
   GValue array = G_VALUE_INIT, item = G_VALUE_INIT;
   g_value_init(&array, GST_TYPE_ARRAY);
   g_value_init(&item, GST_TYPE_BUFFER);
-  auto buffer = copy_to_buffer(header_bytes);
+  Ptr<GstBuffer> buffer(new_buffer(header_bytes.data(), header_bytes.size()));
   GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_HEADER);
   g_value_take_boxed(&item, buffer.release());
   gst_value_array_append_and_take_value(&array, &item);

@@ -40,6 +40,9 @@ std::string hash_to_string(uint64_t hash);
 /// False when `text` is not 1 to 16 hexadecimal digits.
 bool hash_from_string(const char* text, uint64_t& hash);
 
+/// A buffer of its own with these bytes, also of none. (transfer full)
+GstBuffer* new_buffer(const void* data, size_t size);
+
 /// "av1"; null for a codec this version does not know.
 const char* codec_name(bitstream::LayerKind kind, uint8_t codec);
 

@@ -140,7 +140,7 @@ struct Bench {
 };
 
 void expect_story(Bench& bench, const char* pad, const char* story) {
-  fail_unless_equals_string(bench.story(pad).c_str(), story);
+  expect_text(bench.story(pad), story);
 }
 
 } // namespace

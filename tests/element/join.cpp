@@ -100,7 +100,7 @@ struct Bench {
     GstBuffer* out = gst_harness_pull(a);
     fail_unless(out != nullptr, "nothing came for %s", letters);
     const gsem::Bytes bytes = stream::bytes_of(out);
-    fail_unless_equals_string(std::string(bytes.begin(), bytes.end()).c_str(), letters);
+    expect_text(std::string(bytes.begin(), bytes.end()), letters);
     fail_unless_equals_uint64(GST_BUFFER_PTS(out), pts);
     gst_buffer_unref(out);
   }
@@ -225,6 +225,25 @@ GST_START_TEST(unlinking_while_playing) {
   bench.push(bench.b, 2 * kFrame);
   bench.push(bench.a, 2 * kFrame);
   bench.expect("PP", 2 * kFrame);
+}
+GST_END_TEST
+
+GST_START_TEST(unlinking_while_stopped_is_forgotten) {
+  Bench bench;
+  GstPad* b = gst_element_get_static_pad(bench.element, "b");
+  GstPad* peer = gst_pad_get_peer(b);
+  gst_element_set_state(bench.element, GST_STATE_NULL);
+  gst_pad_unlink(peer, b);
+  gst_pad_link(peer, b);
+  gst_object_unref(peer);
+  gst_object_unref(b);
+  gst_harness_play(bench.a);
+  gst_element_set_state(bench.element, GST_STATE_PLAYING);
+  gst_harness_set_src_caps_str(bench.b, "video/x-test, framerate=(fraction)25/1");
+  gst_harness_set_src_caps_str(bench.a, "video/x-test, framerate=(fraction)25/1");
+  bench.push(bench.b, 0);
+  bench.push(bench.a, 0);
+  bench.expect("PP", 0);
 }
 GST_END_TEST
 
@@ -407,6 +426,7 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, requested_but_unlinked_does_not_block);
   tcase_add_test(tc, second_pad_of_a_name_is_refused);
   tcase_add_test(tc, unlinking_while_playing);
+  tcase_add_test(tc, unlinking_while_stopped_is_forgotten);
   tcase_add_test(tc, silent_absence_is_seen_at_the_next_buffer);
   tcase_add_test(tc, jitter_below_half_a_frame_is_one_picture);
   tcase_add_test(tc, running_time_counts_not_pts);

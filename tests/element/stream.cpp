@@ -66,7 +66,8 @@ void append(Bytes& to, const Bytes& more) {
 }
 
 GstBuffer* buffer(const Bytes& bytes, GstClockTime pts) {
-  GstBuffer* out = gst_buffer_new_memdup(bytes.data(), bytes.size());
+  GstBuffer* out = gst_buffer_new_allocate(nullptr, bytes.size(), nullptr);
+  gst_buffer_fill(out, 0, bytes.data(), bytes.size());
   GST_BUFFER_PTS(out) = pts;
   return out;
 }
