@@ -189,7 +189,7 @@ bool Av1Encoder::open(const EncoderSettings& settings, std::string& error) {
   return libaom_.open(settings.width, settings.height, settings.live, speed, settings.quantiser, error);
 }
 
-/// A still picture encoder is for one picture (g_limit): each map gets a new one, 3 ms of 12.
+/// A still picture encoder is for one picture (g_limit): each map gets a new one (about 3 ms).
 bool Av1Encoder::prepare() {
   if (!settings_.live) {
     std::string error;
