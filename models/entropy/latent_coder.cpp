@@ -60,7 +60,8 @@ private:
   static void encode_far(bool negative, uint32_t distance, RangeEncoder& coder) {
     const int bits = std::bit_width(distance);
     coder.encode_bits(negative, 1);
-    coder.encode_bits(0, bits - 1);
+    for (int i = 1; i < bits; i++) // one by one, as the decoder reads them: the divisions differ otherwise
+      coder.encode_bits(0, 1);
     coder.encode_bits(1, 1);
     coder.encode_bits(distance & ((1u << (bits - 1)) - 1), bits - 1);
   }
