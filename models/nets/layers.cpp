@@ -38,8 +38,16 @@ ConvImpl::ConvImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride, int6
   bias = register_parameter("bias", uniform({out}, fan_in));
 }
 
-Tensor ConvImpl::forward(const Tensor& x) {
+Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding,
+                int64_t groups) {
+  // LibTorch gives 1x1 convolutions of one picture to a kernel that wants channels first, and copies twice.
+  if (c10::InferenceMode::is_enabled() && x.is_cpu() && x.scalar_type() == at::kFloat && at::hasMKLDNN())
+    return at::mkldnn_convolution(x, weight, bias, {padding, padding}, {stride, stride}, {1, 1}, groups);
   return torch::conv2d(x, weight, bias, stride, padding, 1, groups);
+}
+
+Tensor ConvImpl::forward(const Tensor& x) {
+  return convolve(x, weight, bias, stride, padding, groups);
 }
 
 LinearImpl::LinearImpl(int64_t in, int64_t out) {
@@ -73,6 +81,10 @@ Tensor clip6(Tensor x) {
   return x.requires_grad() ? at::hardtanh(x, 0, 6) : at::hardtanh_(x, 0, 6);
 }
 
+Tensor sum(Tensor a, const Tensor& b) {
+  return a.requires_grad() || b.requires_grad() || a.scalar_type() != b.scalar_type() ? a + b : a.add_(b);
+}
+
 DepthConvImpl::DepthConvImpl(int64_t c, int64_t ffn) {
   a = register_module("a", Conv(c, c, 1));
   d = register_module("d", Conv(c, c, 3, 1, 1, c));
@@ -85,12 +97,8 @@ DepthConvImpl::DepthConvImpl(int64_t c, int64_t ffn) {
 }
 
 Tensor DepthConvImpl::forward(const Tensor& x) {
-  Tensor y = b(d(leaky(a(x), 0.1)));
-  y = y.requires_grad() ? x + y : y.add_(x);
-  if (f0.is_empty())
-    return y;
-  Tensor z = f2(leaky(f0(y), 0.1));
-  return z.requires_grad() ? y + z : z.add_(y);
+  const Tensor y = sum(b(d(leaky(a(x), 0.1))), x);
+  return f0.is_empty() ? y : sum(f2(leaky(f0(y), 0.1)), y);
 }
 
 Up2Impl::Up2Impl(int64_t in, int64_t out) {
@@ -98,7 +106,22 @@ Up2Impl::Up2Impl(int64_t in, int64_t out) {
 }
 
 Tensor Up2Impl::forward(const Tensor& x) {
-  return torch::pixel_shuffle(conv(x), 2);
+  if (!blocked_weight_.defined())
+    return torch::pixel_shuffle(conv(x), 2);
+  const Tensor y = convolve(x, blocked_weight_, blocked_bias_);
+  const int64_t n = y.size(0), h = y.size(2), w = y.size(3);
+  const Tensor blocks = y.permute({0, 2, 3, 1}).reshape({n, h, w, 2, 2, -1});
+  return blocks.permute({0, 1, 3, 2, 4, 5}).reshape({n, 2 * h, 2 * w, -1}).permute({0, 3, 1, 2});
+}
+
+void Up2Impl::prepare_for_inference() {
+  const auto blocked = [](const Tensor& t) {
+    std::vector<int64_t> shape = t.sizes().vec();
+    const Tensor split = t.detach().contiguous().view({t.size(0) / 4, 2, 2, -1});
+    return split.permute({1, 2, 0, 3}).reshape(shape);
+  };
+  blocked_weight_ = channels_last(blocked(conv->weight));
+  blocked_bias_ = blocked(conv->bias);
 }
 
 Tensor bilinear_up2(const Tensor& x) {

@@ -31,6 +31,10 @@ private:
 /// Called between the stages of a slow network; false: stop, the result is then an undefined tensor.
 using Between = std::function<bool()>;
 
+/// Zero padding on all sides.
+Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride = 1,
+                int64_t padding = 0, int64_t groups = 1);
+
 /// Convolution with bias; `padding` -1 is kernel / 2 (zeros).
 struct ConvImpl : torch::nn::Module {
   ConvImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t padding = -1,
@@ -69,9 +73,10 @@ struct StackImpl : torch::nn::Module {
 };
 TORCH_MODULE(Stack);
 
-/// In place when no gradient is wanted.
+/// In place when no gradient is wanted: the first argument is then spent.
 Tensor leaky(Tensor x, double slope);
 Tensor clip6(Tensor x);
+Tensor sum(Tensor a, const Tensor& b);
 
 /// Residual 1x1 - depthwise 3x3 - 1x1 (2 C^2 + 9 C MAC a pixel), then an optional pointwise feed-forward of
 /// width ffn*C (2 ffn C^2). After the DCVC-DC block (Li, Li, Lu: "Neural Video Compression with Diverse
@@ -89,8 +94,14 @@ TORCH_MODULE(DepthConv);
 struct Up2Impl : torch::nn::Module {
   Up2Impl(int64_t in, int64_t out);
   Tensor forward(const Tensor& x);
+  /// Keeps a copy of the weights in an order in which the shuffle moves whole pixels; after this, later
+  /// changes of the weights do not count.
+  void prepare_for_inference();
 
   Conv conv{nullptr};
+
+private:
+  Tensor blocked_weight_, blocked_bias_;
 };
 TORCH_MODULE(Up2);
 

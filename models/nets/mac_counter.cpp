@@ -36,19 +36,57 @@ int64_t product(const at::Tensor& a, const at::Tensor& b) {
   return a.numel() * b.size(-1);
 }
 
-int64_t operation(const char* name, c10::ArrayRef<const c10::IValue> in) {
-  if (!std::strcmp(name, "aten::convolution"))
-    return convolution(in);
-  if (!std::strcmp(name, "aten::addmm") && in.size() >= 3)
-    return product(in[1].toTensor(), in[2].toTensor());
-  if ((!std::strcmp(name, "aten::mm") || !std::strcmp(name, "aten::bmm")) && in.size() >= 2)
-    return product(in[0].toTensor(), in[1].toTensor());
-  return 0;
+/// Arguments of aten::mkldnn_convolution, which lacks the transposition.
+int64_t plain_convolution(c10::ArrayRef<const c10::IValue> in) {
+  const at::Tensor x = in[0].toTensor(), w = in[1].toTensor();
+  const auto padding = in[3].toIntVector(), stride = in[4].toIntVector(), dilation = in[5].toIntVector();
+  const int64_t area =
+      convolved(x, w, stride, padding, dilation, 0) * convolved(x, w, stride, padding, dilation, 1);
+  return x.size(0) * area * w.numel();
 }
 
+enum class Kind { Other, Convolution, PlainConvolution, Addmm, Product };
+
+Kind kind(const char* name) {
+  const auto is = [name](const char* other) { return !std::strcmp(name, other); };
+  if (is("aten::convolution"))
+    return Kind::Convolution;
+  if (is("aten::mkldnn_convolution"))
+    return Kind::PlainConvolution;
+  if (is("aten::addmm"))
+    return Kind::Addmm;
+  return is("aten::mm") || is("aten::bmm") ? Kind::Product : Kind::Other;
+}
+
+int64_t operation(Kind k, c10::ArrayRef<const c10::IValue> in) {
+  switch (k) {
+  case Kind::Convolution:
+    return convolution(in);
+  case Kind::PlainConvolution:
+    return plain_convolution(in);
+  case Kind::Addmm:
+    return product(in[1].toTensor(), in[2].toTensor());
+  default:
+    return product(in[0].toTensor(), in[1].toTensor());
+  }
+}
+
+/// Marks a counted call, inside which nothing is counted again.
+struct Counted : at::ObserverContext {};
+thread_local int inside = 0;
+
 std::unique_ptr<at::ObserverContext> on_call(const at::RecordFunction& f) {
-  counted += operation(f.name(), f.inputs());
-  return nullptr;
+  const Kind k = kind(f.name());
+  if (k == Kind::Other)
+    return nullptr;
+  if (inside++ == 0)
+    counted += operation(k, f.inputs());
+  return std::make_unique<Counted>();
+}
+
+void on_return(const at::RecordFunction&, at::ObserverContext* context) {
+  if (context)
+    --inside;
 }
 
 } // namespace
@@ -56,7 +94,7 @@ std::unique_ptr<at::ObserverContext> on_call(const at::RecordFunction& f) {
 MacCounter::MacCounter() {
   counted = 0;
   handle_ = at::addThreadLocalCallback(
-      at::RecordFunctionCallback(on_call).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+      at::RecordFunctionCallback(on_call, on_return).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
 }
 
 MacCounter::~MacCounter() {

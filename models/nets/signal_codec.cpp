@@ -124,14 +124,19 @@ Tensor SignalCodecImpl::synthesise_unshuffled(const Tensor& y_hat, const Tensor&
                      : channels_last(torch::zeros({y.size(0), kSideChannels, y.size(2) * 4, y.size(3) * 4},
                                                   y.options()));
   const Tensor a = sa1_(sa0_(given)), b = sb1_(sb0_(a)), c = sc1_(sc0_(b));
-  Tensor x = d0_(y) + m16_(c);
-  x = d3_(d2_(d1_(x))) + m8_(b);
-  x = d6_(d5_(d4_(x))) + m4_(a);
+  Tensor x = sum(d0_(y), m16_(c));
+  x = sum(d3_(d2_(d1_(x))), m8_(b));
+  x = sum(d6_(d5_(d4_(x))), m4_(a));
   return d9_(d8_(d7_(x))).to(at::kFloat);
 }
 
 Tensor SignalCodecImpl::synthesise(const Tensor& y_hat, const Tensor& q, const Tensor& side) {
   return torch::pixel_shuffle(synthesise_unshuffled(y_hat, q, side), 4);
+}
+
+void SignalCodecImpl::prepare_for_inference() {
+  for (Up2 up : {hd0_, hd2_, d3_, d6_})
+    up->prepare_for_inference();
 }
 
 SignalCodecImpl::Output SignalCodecImpl::forward(const Tensor& x, const Tensor& q, const Tensor& side) {

@@ -37,6 +37,9 @@ struct SignalCodecImpl : torch::nn::Module {
   Tensor synthesise_unshuffled(const Tensor& y_hat, const Tensor& q, const Tensor& side = {});
   Tensor synthesise(const Tensor& y_hat, const Tensor& q, const Tensor& side = {});
 
+  /// Faster upsampling; later changes of the weights do not count.
+  void prepare_for_inference();
+
   struct Output {
     Tensor picture, bits_per_pixel,
         penalty; ///< [B,3,H,W], [B], scalar keeping latents inside the coder's range

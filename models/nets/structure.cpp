@@ -28,7 +28,7 @@ Tensor EdgeNetImpl::forward_unshuffled(const Tensor& x, bool logits) {
     levels[i] = stages_[i - 1].block(stages_[i - 1].down(levels[i - 1]));
   Tensor t = side_[4](levels[4]);
   for (int i = 3; i >= 0; --i)
-    t = top_[i](bilinear_up2(t) + side_[i](levels[i]));
+    t = top_[i](sum(bilinear_up2(t), side_[i](levels[i])));
   t = o_(t).to(at::kFloat);
   return logits ? t : torch::sigmoid(t);
 }
@@ -82,6 +82,41 @@ Tensor StructureSynthesisImpl::decode(const BaseFeatures& base, const Tensor& ed
                 torch::randn({x.size(0), 1, x.size(2), x.size(3)}, x.options());
   x = f0_2_(f0_1_(f0_0_(torch::cat({x, base.b0, m0}, 1))));
   return torch::tanh(x.to(at::kFloat));
+}
+
+void StructureSynthesisImpl::prepare_for_inference() {
+  u2_->prepare_for_inference();
+  u1_->prepare_for_inference();
+  // A 1x1 convolution of joined inputs is the sum of one convolution each; the base's are the same for every
+  // map.
+  const auto split = [](const Conv& conv, std::vector<int64_t> widths) {
+    std::vector<Tensor> parts;
+    int64_t first = 0;
+    for (int64_t width : widths) {
+      parts.push_back(channels_last(conv->weight.detach().narrow(1, first, width).clone()));
+      first += width;
+    }
+    return parts;
+  };
+  constexpr int a = 48, b = 96, c = 144;
+  split2_ = split(f2_0_, {c, c});
+  split1_ = split(f1_0_, {b, b, b});
+  split0_ = split(f0_0_, {a, a, a});
+}
+
+StructureSynthesisImpl::BaseFeatures StructureSynthesisImpl::project(const BaseFeatures& base) {
+  return {convolve(base.b0, split0_[1], f0_0_->bias), convolve(base.b1, split1_[1], f1_0_->bias),
+          convolve(base.b2, split2_[0], f2_0_->bias)};
+}
+
+Tensor StructureSynthesisImpl::decode_projected(const BaseFeatures& base, const Tensor& edge) {
+  const auto part = [](const Tensor& x, const Tensor& weight) { return convolve(x, weight, {}); };
+  const Tensor m0 = leaky(m0_1_(edge), 0.1), m1 = m1_1_(m1_0_(m0));
+  Tensor x = f2_2_(f2_1_(sum(part(m2_(m1), split2_[1]), base.b2)));
+  x = sum(sum(part(u2_(x), split1_[0]), part(m1, split1_[2])), base.b1);
+  x = u1_(f1_1_(x));
+  x = sum(sum(part(x, split0_[0]), part(m0, split0_[2])), base.b0);
+  return torch::tanh(f0_2_(f0_1_(x)).to(at::kFloat));
 }
 
 Tensor StructureSynthesisImpl::forward(const Tensor& base, const Tensor& edge, double noise) {

@@ -43,6 +43,11 @@ struct StructureSynthesisImpl : torch::nn::Module {
   /// picture, which the runtime does while it converts to bytes. `noise`: standard deviation of an added
   /// plane, for training.
   Tensor decode(const BaseFeatures& base, const Tensor& edge, double noise = 0);
+  /// The fast path, the same results: prepare_for_inference() once after loading (later changes of the
+  /// weights do not count), project() once a base, decode_projected() a map.
+  void prepare_for_inference();
+  BaseFeatures project(const BaseFeatures& base);
+  Tensor decode_projected(const BaseFeatures& base, const Tensor& edge);
   /// base [B,3,128,128], edge [B,1,128,128], both in [-1,1] -> [B,3,256,256] in [-1,1].
   Tensor forward(const Tensor& base, const Tensor& edge, double noise = 0);
 
@@ -54,6 +59,7 @@ private:
   Conv f2_0_{nullptr}, f1_0_{nullptr}, f0_0_{nullptr}, f0_2_{nullptr};
   DepthConv f2_1_{nullptr}, f2_2_{nullptr}, f1_1_{nullptr}, f0_1_{nullptr};
   Up2 u2_{nullptr}, u1_{nullptr};
+  std::vector<Tensor> split2_, split1_, split0_; ///< the merging convolutions' weights by input
   Tensor noise_gain_;
 };
 TORCH_MODULE(StructureSynthesis);

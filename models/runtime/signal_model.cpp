@@ -63,6 +63,7 @@ bool SignalNetworks::load(bool analysis, bool synthesis, std::string& error) {
       auto net = make_network<nets::SignalCodec>();
       if (!(good = load_network(profile_, "signal", *net, device_, error)))
         return;
+      net->prepare_for_inference();
       codec_ = net;
     }
     const auto zeros = [this](int channels, int side) {

@@ -6,7 +6,7 @@
 namespace gsem::runtime {
 
 struct StructureModel::BaseFeatures {
-  nets::StructureSynthesisImpl::BaseFeatures tensors;
+  nets::StructureSynthesisImpl::BaseFeatures projected;
 };
 
 namespace {
@@ -58,6 +58,7 @@ bool StructureNetworks::load(bool edges, bool synthesis, std::string& error) {
     if (good && synthesis && synthesis_.is_empty()) {
       auto net = make_network<nets::StructureSynthesis>();
       if ((good = load_network(profile_, "structure", *net, device_, error))) {
+        net->prepare_for_inference();
         synthesis_ = net;
         const auto pixels = buffers_.take(size_t(3) * side * side);
         std::fill_n(pixels.get(), size_t(3) * side * side, 0.0f);
@@ -100,7 +101,8 @@ Outcome StructureNetworks::edges(PictureView picture, Picture& map, const CallOp
 StructureModel::BasePtr StructureNetworks::base_features(float* pixels) {
   const int quarter = profile_.map_side / 2;
   auto features = std::make_shared<BaseFeatures>();
-  features->tensors = synthesis_->base_branch_unshuffled(nhwc(pixels, 12, quarter, quarter, device_));
+  features->projected =
+      synthesis_->project(synthesis_->base_branch_unshuffled(nhwc(pixels, 12, quarter, quarter, device_)));
   return features;
 }
 
@@ -127,7 +129,7 @@ Outcome StructureNetworks::prepare_base(PictureView base, BasePtr& features, con
 
 at::Tensor StructureNetworks::paint(const BasePtr& base, float* map) {
   const int quarter = profile_.map_side / 2;
-  return readable(synthesis_->decode(base->tensors, nhwc(map, 4, quarter, quarter, device_)));
+  return readable(synthesis_->decode_projected(base->projected, nhwc(map, 4, quarter, quarter, device_)));
 }
 
 Outcome StructureNetworks::synthesize(BasePtr base, PictureView map, PictureSpan out,

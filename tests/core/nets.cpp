@@ -120,6 +120,8 @@ void blocks() {
   Up2 up(6, 5);
   const Tensor x = random({1, 6, 3, 4});
   CHECK(near(up(x), scalar_shuffle2(convolve(*up, "0", x))));
+  up->prepare_for_inference();
+  CHECK(near(up(x), scalar_shuffle2(convolve(*up, "0", x))));
   Conv strided(4, 6, 3, 2);
   const Tensor y = random({1, 4, 8, 8});
   CHECK(near(strided(y), convolve(y, strided->weight.detach(), strided->bias.detach(), 2, 1, 1)));
@@ -306,6 +308,12 @@ void structure_base_once() {
   const Tensor second = m->decode(features, channels_last(torch::pixel_unshuffle(map, 2)));
   CHECK(near(torch::pixel_shuffle(first, 4), whole));
   CHECK(torch::equal(first, second)); // the cached features are not worked on in place
+  m->prepare_for_inference();
+  const auto projected = m->project(features);
+  const Tensor unshuffled = channels_last(torch::pixel_unshuffle(map, 2));
+  const Tensor fast = m->decode_projected(projected, unshuffled);
+  CHECK(near(fast, first));
+  CHECK(torch::equal(fast, m->decode_projected(projected, unshuffled)));
 }
 
 void signal_gains_and_likelihood() {
@@ -342,7 +350,10 @@ void signal_training_gradients() {
   const Tensor side =
       SignalCodecImpl::side(torch::rand({1, 3, 64, 64}), torch::rand({1, 1, 32, 32}), torch::ones({1, 2}));
   CHECK(side.size(1) == SignalCodecImpl::kSideChannels && side[0][53].min().item<float>() == 1);
-  CHECK(near(m->synthesise(y, q, side), m->synthesise(y, q)));
+  const Tensor picture = m->synthesise(y, q);
+  CHECK(near(m->synthesise(y, q, side), picture));
+  m->prepare_for_inference();
+  CHECK(near(m->synthesise(y, q), picture));
 }
 
 void counts_macs() {
@@ -356,7 +367,13 @@ void counts_macs() {
   CHECK(counter.macs() == 64 * (2 * 16 * 16 + 9 * 16 + 2 * 2 * 16 * 16));
   l(torch::randn({3, 10}));
   s(random({1, 4, 8, 8}));
-  CHECK(counter.macs() == 64 * (2 * 16 * 16 + 9 * 16 + 2 * 2 * 16 * 16) + 3 * 200 + 16 * 6 * 4 * 9);
+  const int64_t once = 64 * (2 * 16 * 16 + 9 * 16 + 2 * 2 * 16 * 16) + 3 * 200 + 16 * 6 * 4 * 9;
+  CHECK(counter.macs() == once);
+  c10::InferenceMode inference; // other kernels, the same count
+  d(x);
+  l(torch::randn({3, 10}));
+  s(random({1, 4, 8, 8}));
+  CHECK(counter.macs() == 2 * once);
 }
 
 /// Round trip through a file, then every way in which a file can fail to fit.
@@ -499,6 +516,11 @@ void parity(const std::string& folder) {
     auto m = e.load(StructureSynthesis(), "structure");
     CHECK(near(m(s("in.base"), s("in.edge")), s("out.y"), kClose));
     CHECK(near(m(torch::zeros_like(s("in.base")), s("in.edge")), s("out.y_blank"), kClose));
+    m->prepare_for_inference();
+    const auto projected = m->project(m->base_branch(s("in.base")));
+    const Tensor fast =
+        m->decode_projected(projected, channels_last(torch::pixel_unshuffle(s("in.edge"), 2)));
+    CHECK(near(torch::pixel_shuffle(fast, 4), s("out.y"), kClose));
   }
   {
     const auto r = reference("signal");
