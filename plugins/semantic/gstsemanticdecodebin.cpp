@@ -10,8 +10,8 @@
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 filesrc location=out.gsem ! semanticparse ! semanticdecodebin max-layer=2 ! videoconvert !
- * pngenc ! filesink location=out.png
+ * gst-launch-1.0 filesrc location=out.gsem ! semanticparse ! semanticdecodebin max-layer=2 ! \
+ *   videoconvert ! pngenc ! filesink location=out.png
  * ]|
  */
 #include "plugins/semantic/gstsemanticdecodebin.h"

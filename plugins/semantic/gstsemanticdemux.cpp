@@ -10,14 +10,14 @@
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 filesrc location=out.gsem ! semanticparse ! semanticdemux name=d d.caption ! semantictextdec
- * newline=true ! fdsink
+ * gst-launch-1.0 filesrc location=out.gsem ! semanticparse ! semanticdemux name=d \
+ *   d.caption ! semantictextdec newline=true ! fdsink
  * ]|
  */
 #include "plugins/semantic/gstsemanticdemux.h"
 
 #include "gst/semantic/layer_meta.hpp"
-#include "plugins/semantic/layer_caps.hpp"
+#include "plugins/semantic/demux_counters.hpp"
 
 #include <gst/base/gstflowcombiner.h>
 
@@ -38,30 +38,12 @@ struct LayerPad {
   GstPad* pad = nullptr; ///< owned by the element
   Ptr<GstCaps> caps;
   bool discont = true;
-  bool broken = false; ///< what the next non-key unit refers to is missing
-};
-
-struct LayerCounters {
-  guint64 present = 0, not_sent = 0, lost = 0, damaged = 0, bytes = 0;
-};
-
-struct Counters {
-  guint64 units = 0, damaged_units = 0;
-  std::array<LayerCounters, kLayers> layers;
-};
-
-/// What becomes of one layer in one access unit.
-enum class Fate { Present, NotSent, Lost, Damaged };
-
-struct LayerPiece {
-  Fate fate = Fate::NotSent;
-  const LayerUnit* unit = nullptr;
-  gsize offset = 0; ///< of the payload in the buffer
 };
 
 struct Demux {
   // streaming thread only
   std::array<LayerPad, kLayers> pads;
+  LayerFates fates;
   GstFlowCombiner* combiner = gst_flow_combiner_new();
   StreamHeader header;
   Bytes header_bytes;
@@ -76,7 +58,7 @@ struct Demux {
   std::atomic<bool> always_caption{false};
 
   // under the object lock
-  Counters counters;
+  DemuxCounters counters;
   gint64 last_warning = 0;
   guint64 warnings_held = 0;
   guint32 seek_seqnum = GST_SEQNUM_INVALID;
@@ -201,7 +183,6 @@ static void add_pad(GstSemanticDemux* self, size_t index) {
   gst_pad_sticky_events_foreach(self->sinkpad, forward_tags, pad);
   demux.pads[index].pad = pad;
   demux.pads[index].discont = true;
-  demux.pads[index].broken = false;
   gst_flow_combiner_add_pad(demux.combiner, pad);
   gst_element_add_pad(GST_ELEMENT(self), pad);
 }
@@ -330,74 +311,6 @@ static void push_gap(GstPad* pad, GstClockTime pts, GstClockTime duration, bool 
   gst_pad_push_event(pad, gap);
 }
 
-static void count(GstSemanticDemux* self, size_t index, const LayerPiece& piece) {
-  ObjectLock lock(self);
-  LayerCounters& c = self->priv->counters.layers[index];
-  switch (piece.fate) {
-  case Fate::Present:
-    ++c.present;
-    c.bytes += piece.unit->size;
-    break;
-  case Fate::NotSent:
-    ++c.not_sent;
-    break;
-  case Fate::Lost:
-    ++c.lost;
-    break;
-  case Fate::Damaged:
-    ++c.damaged;
-    break;
-  }
-}
-
-/// What each layer of the unit brings; payloads are checked, dependencies followed.
-static std::array<LayerPiece, kLayers> examine(GstSemanticDemux* self, const AccessUnitHeader& unit,
-                                               ByteView section, gsize section_offset) {
-  Demux& demux = *self->priv;
-  std::array<LayerPiece, kLayers> pieces;
-  for (size_t i = 0; i < unit.layers.size(); ++i) {
-    const LayerUnit& layer = unit.layers[i];
-    const size_t index = size_t(layer.kind) - 1;
-    if (index >= kLayers || !demux.pads[index].pad)
-      continue;
-    LayerPiece& piece = pieces[index];
-    piece.unit = &layer;
-    ByteView payload;
-    Status status = Status::Ok;
-    if (layer.lost) {
-      piece.fate = Fate::Lost;
-    } else if ((status = find_payload(unit, section, i, payload)) != Status::Ok) {
-      piece.fate = Fate::Damaged;
-      warn_damage(self, std::string(kLayerNames[index].pad) + " of access unit " +
-                            std::to_string(unit.number) + ": " + status_name(status));
-    } else {
-      piece.fate = Fate::Present;
-      piece.offset = section_offset + gsize(payload.data() - section.data());
-    }
-    // What was lost breaks the layer until a key, unless nothing refers to it.
-    bool& broken = demux.pads[index].broken;
-    if (piece.fate != Fate::Present)
-      broken = broken || !layer.discardable;
-    else if (layer.key)
-      broken = false;
-    else if (broken)
-      piece.fate = Fate::Lost;
-  }
-  for (const auto& info :
-       demux.header.layers) { // ascending kind: what a layer depends on was decided before it
-    const size_t index = size_t(info.kind) - 1;
-    if (index >= kLayers || pieces[index].fate != Fate::Present)
-      continue;
-    for (size_t below = 0; below < kLayers; ++below)
-      if (below != index && (info.dependencies >> unsigned(kLayerNames[below].kind)) & 1 &&
-          pieces[below].fate != Fate::Present) {
-        pieces[index].fate = Fate::Lost;
-        demux.pads[index].broken = demux.pads[index].broken || !pieces[index].unit->discardable;
-      }
-  }
-  return pieces;
-}
-
 static GstFlowReturn push_layer(GstSemanticDemux* self, size_t index, const LayerPiece& piece,
                                 GstBuffer* whole, GstClockTime pts, GstClockTime duration, guint number) {
   Demux& demux = *self->priv;
@@ -424,8 +337,8 @@ static GstFlowReturn push_layer(GstSemanticDemux* self, size_t index, const Laye
 }
 
 static GstFlowReturn push_unit(GstSemanticDemux* self, const AccessUnitHeader& unit,
-                               const std::array<LayerPiece, kLayers>& pieces, GstBuffer* whole,
-                               GstClockTime pts, GstClockTime duration) {
+                               const LayerPieces& pieces, GstBuffer* whole, GstClockTime pts,
+                               GstClockTime duration) {
   Demux& demux = *self->priv;
   demux.last_time = pts;
   GstFlowReturn flow = GST_FLOW_OK;
@@ -433,7 +346,10 @@ static GstFlowReturn push_unit(GstSemanticDemux* self, const AccessUnitHeader& u
     LayerPad& layer = demux.pads[index];
     if (!layer.pad)
       continue;
-    count(self, index, pieces[index]);
+    {
+      ObjectLock lock(self);
+      demux.counters.add(index, pieces[index]);
+    }
     if (pieces[index].fate == Fate::Present) {
       flow = push_layer(self, index, pieces[index], whole, pts, duration, unit.number);
       if (flow != GST_FLOW_OK)
@@ -462,7 +378,7 @@ static GstFlowReturn lose_unit(GstSemanticDemux* self, GstBuffer* whole, const s
     pts = demux.last_time + duration;
   if (!demux.exposed || !GST_CLOCK_TIME_IS_VALID(pts))
     return GST_FLOW_OK;
-  std::array<LayerPiece, kLayers> pieces;
+  LayerPieces pieces;
   for (auto& piece : pieces)
     piece.fate = Fate::Lost;
   return push_unit(self, AccessUnitHeader{}, pieces, whole, pts, duration);
@@ -497,7 +413,13 @@ static GstFlowReturn take_unit(GstSemanticDemux* self, GstBuffer* whole, ByteVie
     ObjectLock lock(self);
     ++demux.counters.units;
   }
-  const auto pieces = examine(self, unit, section, section_offset);
+  auto pieces = demux.fates.examine(demux.header, unit, section);
+  for (size_t i = 0; i < kLayers; ++i) {
+    pieces[i].offset += section_offset;
+    if (pieces[i].fate == Fate::Damaged)
+      warn_damage(self, std::string(kLayerNames[i].pad) + " of access unit " + std::to_string(unit.number) +
+                            ": " + status_name(pieces[i].status));
+  }
   return push_unit(self, unit, pieces, whole, pts, duration);
 }
 
@@ -567,10 +489,9 @@ static void forget_time(Demux& demux) {
   demux.last_time = GST_CLOCK_TIME_NONE;
   demux.expected_number = -1;
   gst_flow_combiner_reset(demux.combiner);
-  for (auto& layer : demux.pads) {
+  demux.fates.reset();
+  for (auto& layer : demux.pads)
     layer.discont = true;
-    layer.broken = false;
-  }
 }
 
 static gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
@@ -621,7 +542,7 @@ static GstStateChangeReturn change_state(GstElement* element, GstStateChange tra
   auto* self = GST_SEMANTIC_DEMUX(element);
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
     ObjectLock lock(self);
-    self->priv->counters = Counters{};
+    self->priv->counters = DemuxCounters{};
     self->priv->last_warning = 0;
     self->priv->warnings_held = 0;
     self->priv->seek_seqnum = GST_SEQNUM_INVALID;
@@ -640,22 +561,8 @@ static GstStateChangeReturn change_state(GstElement* element, GstStateChange tra
 }
 
 static GstStructure* make_stats(GstSemanticDemux* self) {
-  Counters c;
-  {
-    ObjectLock lock(self);
-    c = self->priv->counters;
-  }
-  GstStructure* stats = gst_structure_new("application/x-semantic-demux-stats", "access-units", G_TYPE_UINT64,
-                                          c.units, "damaged-units", G_TYPE_UINT64, c.damaged_units, nullptr);
-  for (size_t i = 0; i < kLayers; ++i) {
-    const LayerCounters& l = c.layers[i];
-    Ptr<GstStructure> nested(gst_structure_new(kLayerNames[i].pad, "present", G_TYPE_UINT64, l.present,
-                                               "not-sent", G_TYPE_UINT64, l.not_sent, "lost", G_TYPE_UINT64,
-                                               l.lost, "damaged", G_TYPE_UINT64, l.damaged, "bytes",
-                                               G_TYPE_UINT64, l.bytes, nullptr));
-    gst_structure_set(stats, kLayerNames[i].pad, GST_TYPE_STRUCTURE, nested.get(), nullptr);
-  }
-  return stats;
+  ObjectLock lock(self);
+  return self->priv->counters.to_structure();
 }
 
 static void set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {

@@ -10,8 +10,8 @@
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 filesrc location=in.png ! pngdec ! videoconvert ! semanticencodebin quality=40 ! filesink
- * location=out.gsem
+ * gst-launch-1.0 filesrc location=in.png ! pngdec ! videoconvert ! semanticencodebin quality=40 ! \
+ *   filesink location=out.gsem
  * ]|
  */
 #include "plugins/semantic/gstsemanticencodebin.h"

@@ -14,8 +14,8 @@
  * ## Example launch line
  * |[
  * gst-launch-1.0 videotestsrc num-buffers=50 ! video/x-raw,width=256,height=256 ! videoconvert ! tee name=t \
- *   t. ! queue ! semanticenc ! m.caption  t. ! queue ! structenc ! m.structure  t. ! queue ! signalenc !
- * m.signal \ semanticmux name=m ! filesink location=out.gsem
+ *   t. ! queue ! semanticenc ! m.caption  t. ! queue ! structenc ! m.structure \
+ *   t. ! queue ! signalenc ! m.signal  semanticmux name=m ! filesink location=out.gsem
  * ]|
  */
 #include "plugins/semantic/gstsemanticmux.h"

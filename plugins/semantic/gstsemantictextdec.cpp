@@ -10,8 +10,8 @@
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 filesrc location=out.gsem ! semanticparse ! semanticdemux name=d d.caption ! semantictextdec
- * newline=true ! fdsink
+ * gst-launch-1.0 filesrc location=out.gsem ! semanticparse ! semanticdemux name=d \
+ *   d.caption ! semantictextdec newline=true ! fdsink
  * ]|
  */
 #include "plugins/semantic/gstsemantictextdec.h"

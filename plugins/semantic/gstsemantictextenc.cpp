@@ -9,8 +9,8 @@
  *
  * ## Example launch line
  * |[
- * echo "this bird is blue with white" | gst-launch-1.0 fdsrc ! text/x-raw,format=utf8 ! semantictextenc !
- * fakesink dump=true
+ * echo "this bird is blue with white" | \
+ *   gst-launch-1.0 fdsrc ! text/x-raw,format=utf8 ! semantictextenc ! fakesink dump=true
  * ]|
  */
 #include "plugins/semantic/gstsemantictextenc.h"
