@@ -11,11 +11,11 @@ void detect_canny(const runtime::PictureView& picture, int side, maps::Map& map)
                     size_t(picture.stride));
   const cv::Size work(2 * side, 2 * side);
   bool shrinks = picture.width > work.width || picture.height > work.height;
-  cv::Mat square, grey, edges;
+  cv::Mat square, edges;
   cv::resize(rgb, square, work, 0, 0, shrinks ? cv::INTER_AREA : cv::INTER_LINEAR);
-  cv::cvtColor(square, grey, cv::COLOR_RGB2GRAY);
-  cv::GaussianBlur(grey, grey, cv::Size(), kSigma);
-  cv::Canny(grey, edges, kLow, kHigh);
+  cv::GaussianBlur(square, square, cv::Size(), kSigma);
+  cv::Canny(square, edges, kLow,
+            kHigh); // of the channel that changes most: edges between equally bright colours count
   cv::GaussianBlur(edges, edges, cv::Size(3, 3), 0);
   map.width = map.height = side;
   map.data.resize(size_t(side) * side);

@@ -10,8 +10,8 @@
  * pipelines painting happens in the background: the old picture stays until the new one is ready.
  *
  * |[
- * printf 'a small yellow bird with a black head' | gst-launch-1.0 fdsrc ! text/x-raw,format=utf8 !
- * semanticdec ! videoconvert ! pngenc ! filesink location=bird.png
+ * printf 'a small yellow bird with a black head' | gst-launch-1.0 fdsrc ! text/x-raw,format=utf8 ! \
+ *     semanticdec ! videoconvert ! pngenc ! filesink location=bird.png
  * ]|
  */
 #include "plugins/semanticcodec/gstsemanticdec.h"

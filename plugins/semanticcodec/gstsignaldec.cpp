@@ -10,8 +10,8 @@
  * is repeated.
  *
  * |[
- * gst-launch-1.0 filesrc location=bird.png ! pngdec ! videoconvert ! signalenc ! signaldec ! videoconvert !
- * autovideosink
+ * gst-launch-1.0 filesrc location=bird.png ! pngdec ! videoconvert ! signalenc ! signaldec ! videoconvert ! \
+ *     autovideosink
  * ]|
  */
 #include "plugins/semanticcodec/gstsignaldec.h"

@@ -7,8 +7,8 @@
  * picture whose turn comes too late is not coded.
  *
  * |[
- * gst-launch-1.0 filesrc location=bird.png ! pngdec ! videoconvert ! signalenc quality=40 ! signaldec !
- * videoconvert ! pngenc ! filesink location=coded.png
+ * gst-launch-1.0 filesrc location=bird.png ! pngdec ! videoconvert ! signalenc quality=40 ! signaldec ! \
+ *     videoconvert ! pngenc ! filesink location=coded.png
  * ]|
  */
 #include "plugins/semanticcodec/gstsignalenc.h"

@@ -3,7 +3,7 @@
  * SECTION:element-structdec
  *
  * Layer 2: gives the picture from below (request pad `sink`) the shapes of the edge map. Without a `sink` pad
- * it shows the map itself as GRAY8.
+ * it shows the map itself as GRAY8, or, where downstream takes RGB only, a picture made from the map alone.
  *
  * A map that is missing, lost, late or damaged is no error: the picture from below goes through by reference,
  * with the same caps, and `stats` counts why. A missing picture from below is none either: the one before it
@@ -11,8 +11,8 @@
  *
  * |[
  * gst-launch-1.0 filesrc location=bird.gsem ! semanticparse ! semanticdemux name=d \
- *   d.caption ! queue ! semanticdec ! structdec name=s  d.structure ! queue ! s.structure  s.src !
- * videoconvert ! autovideosink
+ *     d.caption ! queue ! semanticdec ! s.sink  d.structure ! queue ! s.structure \
+ *     structdec name=s ! videoconvert ! autovideosink
  * ]|
  */
 #include "plugins/semanticcodec/gststructdec.h"
@@ -172,11 +172,12 @@ static void choose_output(GstStructDec* self) {
   GST_VIDEO_INFO_PAR_N(&timing) = g.par_n;
   GST_VIDEO_INFO_PAR_D(&timing) = g.par_d;
   constexpr int kUnknownSide = 256;
-  priv->output.want(agg,
-                    make_info(pictures ? GST_VIDEO_FORMAT_RGB : GST_VIDEO_FORMAT_GRAY8,
-                              g.sized() ? g.width : kUnknownSide, g.sized() ? g.height : kUnknownSide,
-                              &timing),
-                    true);
+  int width = g.sized() ? g.width : kUnknownSide, height = g.sized() ? g.height : kUnknownSide;
+  if (pictures)
+    priv->output.want(agg, make_info(GST_VIDEO_FORMAT_RGB, width, height, &timing), true);
+  else // the map itself, or, for those who take pictures only, one made from it
+    priv->output.want(agg, make_info(GST_VIDEO_FORMAT_GRAY8, width, height, &timing), true,
+                      GST_VIDEO_FORMAT_RGB);
 }
 
 static gboolean gst_struct_dec_pad_caps(GstSemanticLayerJoin* join, GstAggregatorPad*, const gchar* name,
@@ -356,10 +357,10 @@ static GstFlowReturn gst_struct_dec_join(GstSemanticLayerJoin* join, GstSemantic
   auto self = GST_STRUCT_DEC(join);
   return guarded(self, GST_FLOW_ERROR, [&]() -> GstFlowReturn {
     StructDecPrivate* priv = self->priv;
-    bool pictures = makes_pictures(self);
     choose_output(self);
     if (GstFlowReturn flow = priv->output.ready(GST_AGGREGATOR(self)); flow != GST_FLOW_OK)
       return flow;
+    bool pictures = GST_VIDEO_INFO_FORMAT(&priv->output.info()) == GST_VIDEO_FORMAT_RGB;
     maps::Map map;
     GstBuffer* coded = set->pads[STRUCTURE].buffer;
     bool have_map = coded && priv->maps.decode(GST_ELEMENT(self), coded, map);

@@ -10,8 +10,8 @@
  * alone. A live picture whose turn comes too late gets no map.
  *
  * |[
- * gst-launch-1.0 filesrc location=bird.png ! pngdec ! videoconvert ! structenc ! structdec ! videoconvert !
- * pngenc ! filesink location=edges.png
+ * gst-launch-1.0 filesrc location=bird.png ! pngdec ! videoconvert ! structenc ! structdec ! videoconvert ! \
+ *     pngenc ! filesink location=edges.png
  * ]|
  */
 #include "plugins/semanticcodec/gststructenc.h"

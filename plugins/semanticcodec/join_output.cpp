@@ -7,11 +7,12 @@
 
 namespace gsem::codec {
 
-void JoinOutput::want(GstAggregator* self, const GstVideoInfo& info, bool scalable) {
+void JoinOutput::want(GstAggregator* self, const GstVideoInfo& info, bool scalable, GstVideoFormat other) {
   if (known_ && gst_video_info_is_equal(&wanted_, &info))
     return;
   wanted_ = info_ = info;
   scalable_ = scalable;
+  other_ = other;
   known_ = true;
   negotiated_ = false;
   last_.reset();
@@ -24,14 +25,13 @@ GstFlowReturn JoinOutput::ready(GstAggregator* self) const {
   return GST_PAD_IS_FLUSHING(GST_AGGREGATOR_SRC_PAD(self)) ? GST_FLOW_FLUSHING : GST_FLOW_NOT_NEGOTIATED;
 }
 
-/// The size nearest to the wanted one that `allowed` has; false when it has none of the format.
-static bool fit(GstCaps* allowed, const GstVideoInfo& wanted, GstVideoInfo& info) {
-  if (gst_caps_is_any(allowed) || gst_caps_is_empty(allowed))
+/// The size nearest to the wanted one that `allowed` has in `format`; false when it has none.
+static bool fit(GstCaps* allowed, GstVideoFormat format, const GstVideoInfo& wanted, GstVideoInfo& info) {
+  if (format == GST_VIDEO_FORMAT_UNKNOWN || gst_caps_is_any(allowed) || gst_caps_is_empty(allowed))
     return false;
-  Ptr<GstCaps> format(gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING,
-                                          gst_video_format_to_string(GST_VIDEO_INFO_FORMAT(&wanted)),
-                                          nullptr));
-  Ptr<GstCaps> choice(gst_caps_intersect(allowed, format.get()));
+  Ptr<GstCaps> filter(gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING,
+                                          gst_video_format_to_string(format), nullptr));
+  Ptr<GstCaps> choice(gst_caps_intersect(allowed, filter.get()));
   if (gst_caps_is_empty(choice.get()))
     return false;
   choice.reset(gst_caps_make_writable(gst_caps_truncate(choice.release())));
@@ -41,20 +41,32 @@ static bool fit(GstCaps* allowed, const GstVideoInfo& wanted, GstVideoInfo& info
   gst_structure_fixate_field_nearest_fraction(s, "framerate", GST_VIDEO_INFO_FPS_N(&wanted),
                                               GST_VIDEO_INFO_FPS_D(&wanted));
   choice.reset(gst_caps_fixate(choice.release()));
-  return gst_video_info_from_caps(&info, choice.get());
+  GstVideoInfo chosen;
+  if (!gst_video_info_from_caps(&chosen, choice.get()))
+    return false;
+  info = make_info(format, GST_VIDEO_INFO_WIDTH(&chosen), GST_VIDEO_INFO_HEIGHT(&chosen), &chosen);
+  if (!gst_structure_has_field(s, "pixel-aspect-ratio")) {
+    GST_VIDEO_INFO_PAR_N(&info) = GST_VIDEO_INFO_PAR_N(&wanted);
+    GST_VIDEO_INFO_PAR_D(&info) = GST_VIDEO_INFO_PAR_D(&wanted);
+  }
+  return true;
 }
 
 GstFlowReturn JoinOutput::update_src_caps(GstCaps* allowed, GstCaps** result) {
   if (!known_)
     return GST_AGGREGATOR_FLOW_NEED_DATA;
-  info_ = wanted_;
-  Ptr<GstCaps> caps(gst_video_info_to_caps(&info_));
+  GstVideoInfo info = wanted_;
+  Ptr<GstCaps> caps(gst_video_info_to_caps(&info));
   if (!gst_caps_can_intersect(caps.get(), allowed)) {
-    if (!scalable_ || !fit(allowed, wanted_, info_))
+    bool fits = scalable_ && (fit(allowed, GST_VIDEO_INFO_FORMAT(&wanted_), wanted_, info) ||
+                              fit(allowed, other_, wanted_, info));
+    if (!fits)
       return GST_FLOW_NOT_NEGOTIATED;
-    last_.reset();
-    caps.reset(gst_video_info_to_caps(&info_));
+    caps.reset(gst_video_info_to_caps(&info));
   }
+  if (!gst_video_info_is_equal(&info_, &info))
+    last_.reset();
+  info_ = info;
   negotiated_ = true;
   *result = caps.release();
   return GST_FLOW_OK;

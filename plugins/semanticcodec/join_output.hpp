@@ -14,8 +14,9 @@ namespace gsem::codec {
 class JoinOutput {
 public:
   /// The picture to make. Marks the source pad for renegotiation when it differs from before. `scalable`:
-  /// another size will do when downstream insists.
-  void want(GstAggregator* self, const GstVideoInfo& info, bool scalable);
+  /// when downstream insists, another size will do, or `other` as format (UNKNOWN: none).
+  void want(GstAggregator* self, const GstVideoInfo& info, bool scalable,
+            GstVideoFormat other = GST_VIDEO_FORMAT_UNKNOWN);
   bool known() const { return known_; }
   /// Negotiates when that is due. GST_FLOW_OK: pictures of info() can be pushed.
   GstFlowReturn ready(GstAggregator* self) const;
@@ -39,6 +40,7 @@ public:
 private:
   GstVideoInfo wanted_{}, info_{}; ///< info_: what was negotiated of it
   bool known_ = false, negotiated_ = false, scalable_ = false;
+  GstVideoFormat other_ = GST_VIDEO_FORMAT_UNKNOWN;
   Ptr<GstBuffer> last_;
 };
 

@@ -105,9 +105,8 @@ bool stretch(const runtime::PictureView& source, VideoMap& target) {
       std::memcpy(target.data() + size_t(y) * target.stride(), source.data + size_t(y) * source.stride, row);
     return true;
   }
-  GstVideoInfo in;
-  gst_video_info_init(&in);
-  gst_video_info_set_format(&in, GST_VIDEO_INFO_FORMAT(&out), guint(source.width), guint(source.height));
+  // The converter wants everything but the size to agree.
+  GstVideoInfo in = make_info(GST_VIDEO_INFO_FORMAT(&out), source.width, source.height, &out);
   in.colorimetry = out.colorimetry;
   GstStructure* config = gst_structure_new("config", GST_VIDEO_CONVERTER_OPT_RESAMPLER_METHOD,
                                            GST_TYPE_VIDEO_RESAMPLER_METHOD, GST_VIDEO_RESAMPLER_METHOD_LINEAR,

@@ -83,7 +83,7 @@ inline std::string text_of(GstBuffer* buffer) {
 }
 
 inline GstBuffer* bytes_buffer(const std::string& bytes, int number = 0) {
-  GstBuffer* buffer = gst_buffer_new_memdup(bytes.data(), bytes.size());
+  GstBuffer* buffer = bytes.empty() ? gst_buffer_new() : gst_buffer_new_memdup(bytes.data(), bytes.size());
   GST_BUFFER_PTS(buffer) = number * kFrame;
   GST_BUFFER_DURATION(buffer) = kFrame;
   return buffer;

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "tests/element/codec_test.hpp"
+
+#include <glib/gstdio.h>
+
+#include <map>
+
+/// Pipelines written as launch lines, run to their end.
+namespace pipeline_test {
+
+using namespace codec_test;
+
+/// One picture that came out.
+struct Shown {
+  Ptr<GstBuffer> buffer;
+  Ptr<GstCaps> caps;
+  GstClockTime pts = GST_CLOCK_TIME_NONE;
+  guint layers = 0, lost = 0;
+};
+
+/// Builds the line, which must have an appsink called `out`.
+class Line {
+public:
+  explicit Line(const std::string& line) {
+    GError* error = nullptr;
+    pipeline_.reset(GST_ELEMENT(gst_object_ref_sink(gst_parse_launch(line.c_str(), &error))));
+    fail_unless(error == nullptr, "%s: %s", line.c_str(), error ? error->message : "");
+    bus_.reset(gst_element_get_bus(pipeline_.get()));
+    sink_ = get("out");
+    if (sink_)
+      g_object_set(sink_.get(), "sync", FALSE, nullptr);
+  }
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+  ~Line() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
+
+  Ptr<GstElement> get(const char* name) {
+    return Ptr<GstElement>(gst_bin_get_by_name(GST_BIN(pipeline_.get()), name));
+  }
+  GstElement* pipeline() { return pipeline_.get(); }
+  GstStateChangeReturn set(GstState state) { return gst_element_set_state(pipeline_.get(), state); }
+
+  /// The next picture, or nothing within the time (end of stream, or silence).
+  bool pull(Shown& shown, GstClockTime timeout = 30 * GST_SECOND) {
+    GstSample* raw = nullptr;
+    g_signal_emit_by_name(sink_.get(), "try-pull-sample", timeout, &raw);
+    if (!raw)
+      return false;
+    Ptr<GstSample> sample(raw);
+    shown.buffer.reset(gst_buffer_ref(gst_sample_get_buffer(raw)));
+    shown.caps.reset(gst_caps_ref(gst_sample_get_caps(raw)));
+    shown.pts = GST_BUFFER_PTS(shown.buffer.get());
+    auto meta = gst_buffer_get_semantic_layer_meta(shown.buffer.get());
+    shown.layers = meta ? meta->layers : 0;
+    shown.lost = meta ? meta->lost : 0;
+    return true;
+  }
+
+  /// PLAYING to EOS; everything that came out. Fails on an error message.
+  std::vector<Shown> play() {
+    fail_unless(set(GST_STATE_PLAYING) != GST_STATE_CHANGE_FAILURE, "%s", errors().c_str());
+    std::vector<Shown> all;
+    Shown shown;
+    while (pull(shown))
+      all.push_back(std::move(shown));
+    gboolean ended = FALSE;
+    g_object_get(sink_.get(), "eos", &ended, nullptr);
+    std::string trouble = errors();
+    fail_unless(trouble.empty(), "%s", trouble.c_str());
+    fail_unless(ended, "no end of stream");
+    return all;
+  }
+
+  /// Reads the bus; texts of all errors so far.
+  std::string errors() {
+    while (GstMessage* message = gst_bus_pop(bus_.get())) {
+      counts_[GST_MESSAGE_TYPE(message)]++;
+      GError* error = nullptr;
+      gchar* debug = nullptr;
+      if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+        gst_message_parse_error(message, &error, &debug);
+        errors_ += std::string(GST_MESSAGE_SRC_NAME(message)) + ": " + error->message + " / " +
+                   (debug ? debug : "") + "\n";
+        last_domain_ = error->domain;
+        last_code_ = error->code;
+        g_error_free(error);
+        g_free(debug);
+      }
+      gst_message_unref(message);
+    }
+    return errors_;
+  }
+  int count(GstMessageType type) {
+    errors();
+    return counts_[type];
+  }
+  bool failed_with(GQuark domain, int code) {
+    errors();
+    return last_domain_ == domain && last_code_ == code;
+  }
+  void forget_messages() {
+    errors();
+    errors_.clear();
+    counts_.clear();
+  }
+
+private:
+  Ptr<GstElement> pipeline_, sink_;
+  Ptr<GstBus> bus_;
+  std::map<GstMessageType, int> counts_;
+  std::string errors_;
+  GQuark last_domain_ = 0;
+  int last_code_ = 0;
+};
+
+/// Which layers a line has.
+struct Layers {
+  bool caption = true, structure = true, signal = true;
+  guint bits() const { return (caption ? 2 : 0) | (structure ? 4 : 0) | (signal ? 8 : 0); }
+};
+
+/// `source` ! tee -> the encoders of `layers` -> semanticmux name=mux
+inline std::string encode_line(const std::string& source, const Layers& layers) {
+  std::string line = source + " ! tee name=source ";
+  if (layers.caption)
+    line += " source. ! queue ! semanticenc name=cenc ! mux.caption ";
+  if (layers.structure)
+    line += " source. ! queue ! structenc name=tenc ! mux.structure ";
+  if (layers.signal)
+    line += " source. ! queue ! signalenc name=senc ! mux.signal ";
+  return line + " semanticmux name=mux ";
+}
+
+/// semanticdemux name=demux -> the decoders of `layers` -> appsink name=out. To be put behind what gives
+/// parsed `video/x-semantic`.
+inline std::string decode_line(const Layers& layers) {
+  std::string line = " semanticdemux name=demux ", last;
+  if (layers.caption) {
+    line += " demux.caption ! queue ! semanticdec name=cdec ";
+    last = "cdec.";
+  }
+  if (layers.structure) {
+    line += " demux.structure ! tee name=maps  maps. ! queue ! tdec.structure  structdec name=tdec ";
+    if (layers.caption)
+      line += " cdec. ! tdec.sink ";
+    last = "tdec.";
+  }
+  if (layers.signal) {
+    line += " demux.signal ! queue ! sdec.signal  signaldec name=sdec ";
+    if (!last.empty() && (layers.caption || !layers.structure))
+      line += " " + last + " ! sdec.sink ";
+    if (layers.structure)
+      line += " maps. ! queue ! sdec.structure ";
+    last = "sdec.";
+  }
+  return line + " " + last + " ! appsink name=out max-buffers=100 ";
+}
+
+inline std::string test_source(int pictures, int width, int height, const char* more = "") {
+  return "videotestsrc pattern=ball num-buffers=" + std::to_string(pictures) + " " + more +
+         " ! video/x-raw,format=RGB,framerate=25/1,width=" + std::to_string(width) +
+         ",height=" + std::to_string(height);
+}
+
+/// A file in the test's own temporary folder, removed with it.
+class Folder {
+public:
+  Folder() : path_(g_dir_make_tmp("gsem-XXXXXX", nullptr)) { fail_unless(!path_.empty()); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { remove(path_); }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+private:
+  static void remove(const std::string& path) {
+    if (GDir* dir = g_dir_open(path.c_str(), 0, nullptr)) {
+      while (const char* name = g_dir_read_name(dir))
+        remove(path + "/" + name);
+      g_dir_close(dir);
+    }
+    g_remove(path.c_str());
+  }
+  std::string path_;
+};
+
+} // namespace pipeline_test
