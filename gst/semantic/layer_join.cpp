@@ -278,6 +278,8 @@ static GstBuffer* clip(GstAggregator*, GstAggregatorPad* pad, GstBuffer* buffer)
     gsem::ObjectLock lock(pad);
     segment = pad->segment;
   }
+  if (segment.format != GST_FORMAT_TIME) // caps were refused: the segment behind them never came
+    return buffer;
   const GstClockTime start = GST_BUFFER_PTS(buffer);
   const GstClockTime stop =
       GST_BUFFER_DURATION_IS_VALID(buffer) ? start + GST_BUFFER_DURATION(buffer) : GST_CLOCK_TIME_NONE;
