@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "models/nets/layers.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace gsem::nets {
@@ -41,13 +42,27 @@ ConvImpl::ConvImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride, int6
 Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding,
                 int64_t groups) {
   // LibTorch gives 1x1 convolutions of one picture to a kernel that wants channels first, and copies twice.
-  if (c10::InferenceMode::is_enabled() && x.is_cpu() && x.scalar_type() == at::kFloat && at::hasMKLDNN())
-    return at::mkldnn_convolution(x, weight, bias, {padding, padding}, {stride, stride}, {1, 1}, groups);
+  if (c10::InferenceMode::is_enabled() && x.is_cpu() && at::hasMKLDNN())
+    return at::mkldnn_convolution(x.to(weight.scalar_type()), weight, bias, {padding, padding},
+                                  {stride, stride}, {1, 1}, groups);
   return torch::conv2d(x, weight, bias, stride, padding, 1, groups);
 }
 
 Tensor ConvImpl::forward(const Tensor& x) {
   return convolve(x, weight, bias, stride, padding, groups);
+}
+
+void use_bfloat16(torch::nn::Module& module, const std::vector<std::string>& keep) {
+  for (const auto& child : module.named_modules()) {
+    auto* conv = child.value()->as<ConvImpl>();
+    const bool kept = std::any_of(keep.begin(), keep.end(), [&](const std::string& name) {
+      return child.key().compare(0, name.size(), name) == 0;
+    });
+    if (!conv || kept)
+      continue;
+    conv->weight.set_data(conv->weight.detach().to(at::kBFloat16));
+    conv->bias.set_data(conv->bias.detach().to(at::kBFloat16));
+  }
 }
 
 LinearImpl::LinearImpl(int64_t in, int64_t out) {
@@ -82,7 +97,7 @@ Tensor clip6(Tensor x) {
 }
 
 Tensor sum(Tensor a, const Tensor& b) {
-  return a.requires_grad() || b.requires_grad() || a.scalar_type() != b.scalar_type() ? a + b : a.add_(b);
+  return a.requires_grad() || b.requires_grad() ? a + b : a.to(b.scalar_type()).add_(b);
 }
 
 DepthConvImpl::DepthConvImpl(int64_t c, int64_t ffn) {

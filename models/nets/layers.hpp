@@ -46,6 +46,10 @@ struct ConvImpl : torch::nn::Module {
 };
 TORCH_MODULE(Conv);
 
+/// Convolutions in bfloat16 (sums stay 32 bits wide), for inference on CPUs that multiply it: twice the speed
+/// for about 8 bits of every activation. Except those whose names begin with one of `keep`.
+void use_bfloat16(torch::nn::Module& module, const std::vector<std::string>& keep);
+
 struct LinearImpl : torch::nn::Module {
   LinearImpl(int64_t in, int64_t out);
   Tensor forward(const Tensor& x);
@@ -76,7 +80,7 @@ TORCH_MODULE(Stack);
 /// In place when no gradient is wanted: the first argument is then spent.
 Tensor leaky(Tensor x, double slope);
 Tensor clip6(Tensor x);
-Tensor sum(Tensor a, const Tensor& b);
+Tensor sum(Tensor a, const Tensor& b); ///< of b's type when in place
 
 /// Residual 1x1 - depthwise 3x3 - 1x1 (2 C^2 + 9 C MAC a pixel), then an optional pointwise feed-forward of
 /// width ffn*C (2 ffn C^2). After the DCVC-DC block (Li, Li, Lu: "Neural Video Compression with Diverse

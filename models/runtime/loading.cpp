@@ -52,6 +52,13 @@ bool load_network(const profile::Profile& profile, const std::string& role, torc
   return true;
 }
 
+void speed_up(torch::nn::Module& net, at::Device device, bool float32, const std::vector<std::string>& keep) {
+#if defined(__x86_64__)
+  if (!float32 && device.is_cpu() && at::hasMKLDNN() && __builtin_cpu_supports("avx512bf16"))
+    nets::use_bfloat16(net, keep);
+#endif
+}
+
 std::string sharing_key(const profile::Profile& profile, const std::string& device) {
   std::string key = profile.folder + "\n" + profile.version + "\n" + device;
   for (const auto& [role, hash] : profile.hashes)

@@ -28,6 +28,9 @@ Holder make_network(Args&&... args) {
   return Holder(std::forward<Args>(args)...);
 }
 
+/// Convolutions in bfloat16 (except `keep`, see nets::use_bfloat16) where that is faster and not declined.
+void speed_up(torch::nn::Module& net, at::Device device, bool float32, const std::vector<std::string>& keep);
+
 /// What distinguishes two copies of a profile's networks in memory.
 std::string sharing_key(const profile::Profile& profile, const std::string& device);
 
@@ -56,8 +59,9 @@ std::shared_ptr<Model> acquire(const profile::Profile& profile, const ModelOptio
     at::Device device(at::kCPU);
     if (!check_kind(profile, error) || !parse_device(options.device, device, error))
       return nullptr;
-    auto model = shared_instance<Model>(sharing_key(profile, device.str()),
-                                        [&] { return std::make_shared<Model>(profile, device); });
+    auto model =
+        shared_instance<Model>(sharing_key(profile, device.str() + (options.float32 ? " float32" : "")),
+                               [&] { return std::make_shared<Model>(profile, device, options.float32); });
     Executor::get()->set_threads(options.threads);
     return load(*model) ? model : nullptr;
   } catch (const std::exception& e) {

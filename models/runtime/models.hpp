@@ -85,6 +85,8 @@ public:
 struct ModelOptions {
   std::string device = "cpu"; ///< "cpu" or "cuda"
   int threads = 0;            ///< Executor::set_threads
+  /// 32-bit floats throughout, also on a CPU that multiplies bfloat16 at twice the speed (for comparisons and tests).
+  bool float32 = false;
 };
 
 /// Loads (or shares) the networks of one layer; files are verified against the profile first. On failure null and `error` (cause, remedy).

@@ -47,8 +47,8 @@ struct Vocabulary {
 
 class SemanticNetworks final : public SemanticModel, public std::enable_shared_from_this<SemanticNetworks> {
 public:
-  SemanticNetworks(const profile::Profile& profile, at::Device device)
-      : profile_(profile), device_(device), executor_(Executor::get()) {}
+  SemanticNetworks(const profile::Profile& profile, at::Device device, bool float32)
+      : profile_(profile), device_(device), float32_(float32), executor_(Executor::get()) {}
 
   bool load(bool describe, bool paint, std::string& error);
 
@@ -66,6 +66,7 @@ private:
 
   const profile::Profile profile_;
   const at::Device device_;
+  const bool float32_;
   const std::shared_ptr<Executor> executor_;
   BufferPool buffers_;
   std::mutex load_mutex_;
@@ -111,6 +112,7 @@ bool SemanticNetworks::load_describe(std::string& error) {
       !load_network(profile_, "captioner", *captioner, device_, error) ||
       !load_network(profile_, "hint", *hint, device_, error))
     return false;
+  speed_up(*backbone, device_, float32_, {"stem"});
   const auto& sayable = profile_.caption_coder->vocabulary();
   const std::unordered_set<std::string> known(sayable.begin(), sayable.end());
   search_.allowed = torch::zeros({int64_t(vocabulary_.words.size())});
@@ -118,6 +120,7 @@ bool SemanticNetworks::load_describe(std::string& error) {
     if (int64_t(i) == kUnknown || !known.count(vocabulary_.words[i]))
       search_.allowed[int64_t(i)] = -std::numeric_limits<float>::infinity();
   search_.allowed = search_.allowed.to(device_);
+  const c10::InferenceMode inference;
   for (int side : {kHintSide, kCaptionSide}) {
     Executor::yield();
     backbone->forward(torch::zeros({1, 3, side, side}, device_).contiguous(at::MemoryFormat::ChannelsLast));
@@ -137,6 +140,8 @@ bool SemanticNetworks::load_paint(std::string& error) {
       !load_network(profile_, "upscale", *upscale, device_, error))
     return false;
   generator->fold_batch_norm();
+  speed_up(*generator, device_, float32_, {"o"});
+  speed_up(*upscale, device_, float32_, {});
   text_ = text;
   upscale_ = upscale;
   generator_ = generator;
@@ -240,7 +245,7 @@ std::vector<at::Tensor> SemanticNetworks::layout_features(float* data) {
   std::vector<at::Tensor> parts;
   if (levels[3].defined())
     for (const at::Tensor& t : {x + 1, levels[0], levels[1], levels[2], levels[3]})
-      parts.push_back(at::adaptive_avg_pool2d(t, {4, 4}));
+      parts.push_back(at::adaptive_avg_pool2d(t.to(at::kFloat), {4, 4}));
   return parts;
 }
 

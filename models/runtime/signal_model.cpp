@@ -18,8 +18,8 @@ int16_t to_symbol(float v) {
 
 class SignalNetworks final : public SignalModel, public std::enable_shared_from_this<SignalNetworks> {
 public:
-  SignalNetworks(const profile::Profile& profile, at::Device device)
-      : profile_(profile), device_(device), executor_(Executor::get()) {}
+  SignalNetworks(const profile::Profile& profile, at::Device device, bool float32)
+      : profile_(profile), device_(device), float32_(float32), executor_(Executor::get()) {}
 
   bool load(bool analysis, bool synthesis, std::string& error);
 
@@ -38,6 +38,7 @@ private:
 
   const profile::Profile profile_;
   const at::Device device_;
+  const bool float32_;
   const std::shared_ptr<Executor> executor_;
   BufferPool buffers_;
   std::mutex load_mutex_;
@@ -63,9 +64,13 @@ bool SignalNetworks::load(bool analysis, bool synthesis, std::string& error) {
       auto net = make_network<nets::SignalCodec>();
       if (!(good = load_network(profile_, "signal", *net, device_, error)))
         return;
+      // Latents of the high qualities are hundreds of steps large: what makes them and what reads them stays
+      // precise, and so do pixels.
+      speed_up(*net, device_, float32_, {"e.1", "e.6", "he.", "hd.", "d.0", "d.9"});
       net->prepare_for_inference();
       codec_ = net;
     }
+    const c10::InferenceMode inference;
     const auto zeros = [this](int channels, int side) {
       return torch::zeros({1, channels, side, side}, device_).contiguous(at::MemoryFormat::ChannelsLast);
     };

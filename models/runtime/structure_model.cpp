@@ -16,8 +16,8 @@ constexpr float kUnit = 1 / 127.5f; // byte * kUnit - 1 is in [-1,1]
 class StructureNetworks final : public StructureModel,
                                 public std::enable_shared_from_this<StructureNetworks> {
 public:
-  StructureNetworks(const profile::Profile& profile, at::Device device)
-      : profile_(profile), device_(device), executor_(Executor::get()) {}
+  StructureNetworks(const profile::Profile& profile, at::Device device, bool float32)
+      : profile_(profile), device_(device), float32_(float32), executor_(Executor::get()) {}
 
   bool load(bool edges, bool synthesis, std::string& error);
 
@@ -31,6 +31,7 @@ private:
 
   const profile::Profile profile_;
   const at::Device device_;
+  const bool float32_;
   const std::shared_ptr<Executor> executor_;
   BufferPool buffers_;
   std::mutex load_mutex_;
@@ -51,6 +52,9 @@ bool StructureNetworks::load(bool edges, bool synthesis, std::string& error) {
     if (good && edges && edge_net_.is_empty()) {
       auto net = make_network<nets::EdgeNet>();
       if ((good = load_network(profile_, "edges", *net, device_, error))) {
+        // The picture comes in and the map goes out in full precision.
+        speed_up(*net, device_, float32_, {"c0", "o"});
+        const c10::InferenceMode inference;
         net->forward(torch::zeros({1, 3, work, work}, device_).contiguous(at::MemoryFormat::ChannelsLast));
         edge_net_ = net;
       }
@@ -58,7 +62,9 @@ bool StructureNetworks::load(bool edges, bool synthesis, std::string& error) {
     if (good && synthesis && synthesis_.is_empty()) {
       auto net = make_network<nets::StructureSynthesis>();
       if ((good = load_network(profile_, "structure", *net, device_, error))) {
+        speed_up(*net, device_, float32_, {"f0.2"}); // the last one makes pixels
         net->prepare_for_inference();
+        const c10::InferenceMode inference;
         synthesis_ = net;
         const auto pixels = buffers_.take(size_t(3) * side * side);
         std::fill_n(pixels.get(), size_t(3) * side * side, 0.0f);
