@@ -52,6 +52,20 @@ inline GstBuffer* base_picture(int width, int height, int number, guint base_id,
   return buffer;
 }
 
+/// One flush through all of these pads, as a demuxer passes on a seek's: the same events on each.
+inline void flush_all(const std::vector<GstHarness*>& pads) {
+  Ptr<GstEvent> start(gst_event_new_flush_start()), stop(gst_event_new_flush_stop(TRUE));
+  gst_event_set_seqnum(stop.get(), gst_event_get_seqnum(start.get()));
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  for (GstHarness* h : pads)
+    gst_harness_push_event(h, gst_event_ref(start.get()));
+  for (GstHarness* h : pads)
+    gst_harness_push_event(h, gst_event_ref(stop.get()));
+  for (GstHarness* h : pads)
+    gst_harness_push_event(h, gst_event_new_segment(&segment));
+}
+
 /// The base's source is pushed from this thread and the layer's from it too: an aggregator queues one buffer
 /// a pad without blocking.
 inline void push(GstHarness* h, GstBuffer* buffer) {

@@ -255,14 +255,7 @@ GST_END_TEST
 GST_START_TEST(test_flush) {
   Joined j;
   j.join_one(0);
-  for (GstHarness* h : {static_cast<GstHarness*>(j.h), j.base})
-    gst_harness_push_event(h, gst_event_new_flush_start());
-  for (GstHarness* h : {static_cast<GstHarness*>(j.h), j.base}) {
-    gst_harness_push_event(h, gst_event_new_flush_stop(TRUE));
-    GstSegment segment;
-    gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_harness_push_event(h, gst_event_new_segment(&segment));
-  }
+  flush_all({j.h, j.base});
   j.join_one(0);
 }
 GST_END_TEST

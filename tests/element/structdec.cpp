@@ -240,14 +240,7 @@ GST_START_TEST(test_flush) {
   push(j.base, base_picture(kW, kH, 0, 7));
   push(j.h, unit_at(maps, 0, 0));
   j.pull();
-  for (GstHarness* h : {static_cast<GstHarness*>(j.h), j.base})
-    gst_harness_push_event(h, gst_event_new_flush_start());
-  for (GstHarness* h : {static_cast<GstHarness*>(j.h), j.base}) {
-    gst_harness_push_event(h, gst_event_new_flush_stop(TRUE));
-    GstSegment segment;
-    gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_harness_push_event(h, gst_event_new_segment(&segment));
-  }
+  flush_all({j.h, j.base});
   push(j.base, base_picture(kW, kH, 0, 7));
   push(j.h, unit_at(maps, 1, 0)); // a delta; its key map was before the flush
   fail_unless_equals_int(layers(j.pull().get()), 2);
