@@ -6,6 +6,8 @@
 #define GSEM_CAPS_CAPTION "video/x-semantic-caption"
 #define GSEM_CAPS_STRUCTURE "video/x-semantic-structure"
 #define GSEM_CAPS_SIGNAL "video/x-semantic-signal"
+#define GSEM_CAPS_RTP \
+  "application/x-rtp, media = (string) video, clock-rate = (int) 90000, encoding-name = (string) X-SEMANTIC"
 #define GSEM_CAPS_TEXT "text/x-raw, format=(string)utf8"
 
 /// Raw video the codec elements take and give: full-range sRGB, progressive, 16x16..4096x4096. videoconvert does the rest.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "config.h"
 #include "gst/semantic/layer_meta.hpp"
+#include "plugins/semantic/gstrtpsemanticdepay.h"
+#include "plugins/semantic/gstrtpsemanticpay.h"
 #include "plugins/semantic/gstsemanticdecodebin.h"
 #include "plugins/semantic/gstsemanticdemux.h"
 #include "plugins/semantic/gstsemanticencodebin.h"
@@ -19,10 +21,12 @@ static gboolean plugin_init(GstPlugin* plugin) {
   ok |= GST_ELEMENT_REGISTER(semantictextdec, plugin);
   ok |= GST_ELEMENT_REGISTER(semanticencodebin, plugin);
   ok |= GST_ELEMENT_REGISTER(semanticdecodebin, plugin);
+  ok |= GST_ELEMENT_REGISTER(rtpsemanticpay, plugin);
+  ok |= GST_ELEMENT_REGISTER(rtpsemanticdepay, plugin);
   return ok;
 }
 
 #define PACKAGE GSEM_PACKAGE
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, semantic,
-                  "Layered semantic streams: container, captions as text, bins", plugin_init, GSEM_VERSION,
+                  "Layered semantic streams: container, captions as text, RTP, bins", plugin_init, GSEM_VERSION,
                   "LGPL", GSEM_PACKAGE, GSEM_ORIGIN)

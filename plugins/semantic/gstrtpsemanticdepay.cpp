@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * SECTION:element-rtpsemanticdepay
+ * @title: rtpsemanticdepay
+ *
+ * Makes access units of RTP packets (docs/rtp.md). Whatever arrives is of use: each intact layer goes on, a
+ * layer that was sent and did not arrive is marked as lost, and one that was not sent is not mentioned. An
+ * access unit goes on as soon as all layers that were sent are there, or when a packet of a later one comes.
+ * An access unit of which nothing arrived becomes one GAP event with the MISSING_DATA flag, however many
+ * packets it had. Belongs behind `rtpjitterbuffer`; it does not need its `do-lost`.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 udpsrc port=5004
+ * caps="application/x-rtp,media=video,clock-rate=90000,encoding-name=X-SEMANTIC" ! rtpjitterbuffer !
+ * rtpsemanticdepay ! semanticdecodebin ! videoconvert ! autovideosink
+ * ]|
+ */
+#include "plugins/semantic/gstrtpsemanticdepay.h"
+
+#include "plugins/semantic/layer_caps.hpp"
+#include "plugins/semantic/rtp_assembler.hpp"
+
+#include <gst/rtp/rtp.h>
+#include <gst/video/video.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+GST_DEBUG_CATEGORY_STATIC(gst_rtp_semantic_depay_debug);
+#define GST_CAT_DEFAULT gst_rtp_semantic_depay_debug
+
+using namespace gsem;
+using namespace gsem::bitstream;
+
+namespace {
+
+constexpr size_t kLayers = kLayerNames.size();
+constexpr int kClockRate = 90000;
+/// More lost units than this in a row become one GAP event together: a forged number must not cost much.
+constexpr unsigned kMaxGaps = 64;
+/// Key units are asked for at most once in this time.
+constexpr int kRequestInterval = kClockRate;
+/// A stream header as `config`, base64.
+constexpr size_t kMaxConfig = 16384;
+
+struct LayerCounters {
+  guint64 present = 0, lost = 0;
+};
+
+struct Counters {
+  RtpCounters packets;
+  guint64 units = 0, key_requests = 0;
+  std::array<LayerCounters, kLayers> layers;
+};
+
+/// What belongs to one RTP source; streaming thread only.
+struct Source {
+  std::optional<guint32> ssrc;
+  // Time as the units' timestamps count it: from the first unit on.
+  std::optional<guint32> last_rtp_time;
+  gint64 elapsed = 0; ///< 90 kHz
+  std::optional<guint64> last_tick;
+  GstClockTime last_pts = GST_CLOCK_TIME_NONE; ///< of the last unit handed on
+  bool waiting = true;                         ///< for a unit that decodes alone
+  std::optional<int> key_map;                  ///< number of the last key map that came
+  std::optional<guint32> request_time;         ///< RTP time of the last request
+};
+
+struct Depay : Source {
+  explicit Depay(RtpAssembler::Handler handler) : assembler(std::move(handler)) {}
+  RtpAssembler assembler;
+  Bytes announced; ///< stream header of the caps on the source pad
+  TimestampState timestamps;
+  bool header_due = true; ///< the next unit begins with the stream header
+  Counters counters;      ///< changed under the object lock
+
+  std::atomic<bool> request_keyframe{true}, wait_for_keyframe{false};
+  std::atomic<guint> max_layer{kLayers};
+};
+
+} // namespace
+
+struct _GstRtpSemanticDepay {
+  GstRTPBaseDepayload parent;
+  Depay* priv;
+};
+
+G_DEFINE_TYPE(GstRtpSemanticDepay, gst_rtp_semantic_depay, GST_TYPE_RTP_BASE_DEPAYLOAD)
+GST_ELEMENT_REGISTER_DEFINE(rtpsemanticdepay, "rtpsemanticdepay", GST_RANK_NONE, GST_TYPE_RTP_SEMANTIC_DEPAY)
+
+enum { PROP_0, PROP_REQUEST_KEYFRAME, PROP_WAIT_FOR_KEYFRAME, PROP_MAX_LAYER, PROP_STATS };
+
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_CAPS_RTP));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS(GSEM_STREAM_PARSED_TEMPLATE ", " GSEM_CAPS_GEOMETRY ", layers = (int) [ 1, 3 ]"));
+
+// ---- key units --------------------------------------------------------------------------------------------
+
+static void request_key_unit(GstRtpSemanticDepay* self, guint32 rtp_time, const char* why) {
+  Depay& depay = *self->priv;
+  if (!depay.request_keyframe ||
+      (depay.request_time && std::abs(gint32(rtp_time - *depay.request_time)) < kRequestInterval))
+    return;
+  depay.request_time = rtp_time;
+  GST_DEBUG_OBJECT(self, "asking for a key unit: %s", why);
+  {
+    ObjectLock lock(self);
+    ++depay.counters.key_requests;
+  }
+  gst_pad_push_event(GST_RTP_BASE_DEPAYLOAD_SINKPAD(self),
+                     gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
+}
+
+/// First byte of a structure payload: docs/bitstream.md, "Payloads".
+static bool key_map_missing(Source& source, const ReceivedUnit& unit) {
+  constexpr int kDelta = 1, kKeyMap = 2;
+  for (const auto& layer : unit.layers) {
+    if (layer.layer.kind != LayerKind::Structure)
+      continue;
+    if (layer.lost)
+      return layer.layer.key && !layer.layer.discardable;
+    const int type = layer.data[0] & 3, number = layer.data[0] >> 4;
+    if (type == kKeyMap)
+      source.key_map = number;
+    return type == kDelta && source.key_map != number;
+  }
+  return false;
+}
+
+// ---- access units -----------------------------------------------------------------------------------------
+
+static bool announce(GstRtpSemanticDepay* self) {
+  Depay& depay = *self->priv;
+  const Bytes& bytes = depay.assembler.header_bytes();
+  if (depay.announced == bytes)
+    return true;
+  StreamHeader header;
+  size_t size = 0;
+  bool known_profile = false;
+  if (read_header(bytes, header, size, known_profile) != Status::Ok)
+    return false;
+  depay.announced = bytes;
+  depay.header_due = true;
+  depay.last_tick.reset(); // ticks of another time base
+  auto caps = stream_caps(header, bytes);
+  return gst_pad_set_caps(GST_RTP_BASE_DEPAYLOAD_SRCPAD(self), caps.get());
+}
+
+static void follow_time(Source& source, guint32 rtp_time) {
+  if (source.last_rtp_time)
+    source.elapsed += gint32(rtp_time - *source.last_rtp_time);
+  source.last_rtp_time = rtp_time;
+}
+
+static guint64 next_tick(Depay& depay) {
+  const GstClockTime time =
+      gst_util_uint64_scale(guint64(std::max<gint64>(depay.elapsed, 0)), GST_SECOND, kClockRate);
+  guint64 tick = time_tick(depay.assembler.header(), time);
+  if (depay.last_tick && tick <= *depay.last_tick)
+    tick = *depay.last_tick + 1;
+  depay.last_tick = tick;
+  return tick;
+}
+
+static GstClockTime time_of(Depay& depay, const ReceivedUnit& unit) {
+  const GstClockTime frame = frame_duration(depay.assembler.header());
+  // Its packet has the time of the unit before: it shows from the next picture on.
+  if (unit.repeat_only && GST_CLOCK_TIME_IS_VALID(depay.last_pts))
+    return depay.last_pts + (GST_CLOCK_TIME_IS_VALID(frame) ? frame : 1);
+  return unit.first.time;
+}
+
+/// One GAP for each unit of which nothing came, in the time between its neighbours.
+static void push_gaps(GstRtpSemanticDepay* self, unsigned lost, GstClockTime until) {
+  const GstClockTime from = self->priv->last_pts;
+  if (!lost || !GST_CLOCK_TIME_IS_VALID(from) || !GST_CLOCK_TIME_IS_VALID(until) || until <= from)
+    return;
+  const GstClockTime step = (until - from) / (lost + 1);
+  const unsigned events = lost > kMaxGaps ? 1 : lost;
+  for (unsigned i = 1; i <= events; ++i) {
+    GstEvent* gap = gst_event_new_gap(from + step * i, events < lost ? step * lost : step);
+    gst_event_set_gap_flags(gap, GST_GAP_FLAG_MISSING_DATA);
+    gst_pad_push_event(GST_RTP_BASE_DEPAYLOAD_SRCPAD(self), gap);
+  }
+}
+
+static AccessUnitHeader unit_header(const ReceivedUnit& received, guint64 tick) {
+  AccessUnitHeader unit;
+  unit.number = received.number;
+  unit.timestamp = tick;
+  unit.key = false;
+  bool all_key = true;
+  for (const auto& layer : received.layers) {
+    LayerUnit& out = unit.layers.emplace_back();
+    out.kind = layer.layer.kind;
+    out.key = layer.layer.key;
+    out.discardable = layer.layer.discardable;
+    out.switch_point = layer.layer.switch_point;
+    out.temporal_id = layer.layer.temporal_id;
+    out.lost = layer.lost;
+    out.size = uint32_t(layer.data.size());
+    unit.key = unit.key || !layer.lost;
+    all_key = all_key && (layer.lost || out.key);
+  }
+  unit.key = unit.key && all_key;
+  return unit;
+}
+
+/// Null when the unit cannot be written: more unknown layers than the stream form takes.
+static GstBuffer* write_unit(Depay& depay, const ReceivedUnit& received, const AccessUnitHeader& unit) {
+  auto* bytes = new Bytes;
+  size_t payload = 0;
+  for (const auto& layer : received.layers)
+    payload += layer.data.size() + 2;
+  constexpr size_t kMostUnitHeader = 64;
+  bytes->reserve(depay.announced.size() + kMostUnitHeader + payload);
+  if (depay.header_due) {
+    bytes->assign(depay.announced.begin(), depay.announced.end());
+    depay.timestamps = TimestampState{};
+  }
+  if (write_access_unit_header(unit, depay.timestamps, *bytes) != Status::Ok) {
+    delete bytes;
+    return nullptr;
+  }
+  depay.header_due = false;
+  for (const auto& layer : received.layers)
+    if (!layer.lost)
+      append_payload(layer.data, *bytes);
+  return gst_buffer_new_wrapped_full(GST_MEMORY_FLAG_READONLY, bytes->data(), bytes->size(), 0, bytes->size(),
+                                     bytes, [](gpointer data) { delete static_cast<Bytes*>(data); });
+}
+
+static void count_unit(GstRtpSemanticDepay* self, const ReceivedUnit& unit) {
+  ObjectLock lock(self);
+  Counters& c = self->priv->counters;
+  ++c.units;
+  for (const auto& layer : unit.layers) {
+    const size_t index = size_t(layer.layer.kind) - 1;
+    if (index < kLayers)
+      ++(layer.lost ? c.layers[index].lost : c.layers[index].present);
+  }
+}
+
+/// A unit from the assembler.
+static void take_unit(GstRtpSemanticDepay* self, const ReceivedUnit& received) {
+  Depay& depay = *self->priv;
+  const guint32 rtp_time = received.first.rtp_time;
+  if (!depay.assembler.have_header() || !announce(self)) {
+    request_key_unit(self, rtp_time, "no stream header");
+    return;
+  }
+  follow_time(depay, rtp_time);
+  if (key_map_missing(depay, received))
+    request_key_unit(self, rtp_time, "a key map was lost");
+  bool incomplete = false, loss = received.units_lost > 0;
+  for (const auto& layer : received.layers) {
+    incomplete = incomplete || layer.lost;
+    loss = loss || (layer.lost && !layer.layer.discardable);
+  }
+  AccessUnitHeader unit = unit_header(received, next_tick(depay));
+  const bool alone = decodes_alone(depay.assembler.header(), unit) && !incomplete;
+  if (depay.wait_for_keyframe) {
+    depay.waiting = (depay.waiting || loss) && !alone;
+    if (depay.waiting) {
+      request_key_unit(self, rtp_time, "waiting for one");
+      return;
+    }
+  }
+  depay.header_due = depay.header_due || received.header_here;
+  GstBuffer* buffer = write_unit(depay, received, unit);
+  if (!buffer)
+    return;
+  const GstClockTime pts = time_of(depay, received);
+  push_gaps(self, received.units_lost, pts);
+  GST_BUFFER_PTS(buffer) = pts;
+  GST_BUFFER_DURATION(buffer) = frame_duration(depay.assembler.header());
+  GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_MARKER);
+  if (!alone)
+    GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+  if (received.units_lost)
+    GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+  if (GST_CLOCK_TIME_IS_VALID(pts))
+    depay.last_pts = pts;
+  count_unit(self, received);
+  gst_rtp_base_depayload_push(GST_RTP_BASE_DEPAYLOAD(self), buffer);
+}
+
+// ---- packets ----------------------------------------------------------------------------------------------
+
+static void publish_counters(GstRtpSemanticDepay* self) {
+  ObjectLock lock(self);
+  self->priv->counters.packets = self->priv->assembler.counters();
+}
+
+static void begin_source(Depay& depay) {
+  depay.assembler.reset();
+  static_cast<Source&>(depay) = Source{};
+  depay.header_due = true;
+}
+
+static GstBuffer* process_rtp_packet(GstRTPBaseDepayload* base, GstRTPBuffer* rtp) {
+  auto* self = GST_RTP_SEMANTIC_DEPAY(base);
+  Depay& depay = *self->priv;
+  const guint32 ssrc = gst_rtp_buffer_get_ssrc(rtp);
+  if (depay.ssrc && *depay.ssrc != ssrc) {
+    GST_INFO_OBJECT(self, "another source: %08x", ssrc);
+    depay.assembler.finish();
+    begin_source(depay);
+    depay.assembler.forget_header();
+  }
+  depay.ssrc = ssrc;
+  const guint max_layer = depay.max_layer;
+  constexpr guint kAll = 7; // the highest kind that the format has room for
+  depay.assembler.set_max_layer(max_layer < kLayers ? max_layer : kAll);
+  const auto* payload = static_cast<const guint8*>(gst_rtp_buffer_get_payload(rtp));
+  depay.assembler.feed(
+      ByteView(payload, gst_rtp_buffer_get_payload_len(rtp)),
+      {gst_rtp_buffer_get_seq(rtp), gst_rtp_buffer_get_timestamp(rtp), GST_BUFFER_PTS(rtp->buffer)});
+  publish_counters(self);
+  return nullptr;
+}
+
+/// Unit numbers tell what is missing, once for each unit. Lost packets of units that did come show in their
+/// layers.
+static gboolean packet_lost(GstRTPBaseDepayload*, GstEvent*) {
+  return TRUE;
+}
+
+// ---- caps, events, states ---------------------------------------------------------------------------------
+
+static gboolean set_caps(GstRTPBaseDepayload* base, GstCaps* caps) {
+  auto* self = GST_RTP_SEMANTIC_DEPAY(base);
+  Depay& depay = *self->priv;
+  const GstStructure* s = gst_caps_get_structure(caps, 0);
+  base->clock_rate = kClockRate;
+  const gchar* version = gst_structure_get_string(s, "version");
+  if (version && g_ascii_strtoull(version, nullptr, 10) != kMajorVersion) {
+    GST_ERROR_OBJECT(self, "version %s of the stream, this is %u", version, kMajorVersion);
+    return FALSE;
+  }
+  Bytes header;
+  const gchar* config = gst_structure_get_string(s, "config");
+  if (config && strlen(config) <= kMaxConfig) {
+    gsize size = 0;
+    Ptr<gchar> decoded(reinterpret_cast<gchar*>(g_base64_decode(config, &size)));
+    header.assign(decoded.get(), decoded.get() + size);
+  }
+  if (!depay.assembler.set_outside_header(header))
+    GST_WARNING_OBJECT(self, "config is not a stream header");
+  if (depay.assembler.have_header())
+    announce(self);
+  return TRUE;
+}
+
+static gboolean handle_event(GstRTPBaseDepayload* base, GstEvent* event) {
+  auto* self = GST_RTP_SEMANTIC_DEPAY(base);
+  Depay& depay = *self->priv;
+  switch (GST_EVENT_TYPE(event)) {
+  case GST_EVENT_EOS:
+    depay.assembler.finish();
+    publish_counters(self);
+    break;
+  case GST_EVENT_FLUSH_STOP:
+    begin_source(depay);
+    break;
+  default:
+    break;
+  }
+  return GST_RTP_BASE_DEPAYLOAD_CLASS(gst_rtp_semantic_depay_parent_class)->handle_event(base, event);
+}
+
+static void forget(Depay& depay) {
+  begin_source(depay);
+  depay.assembler.set_outside_header({});
+  depay.assembler.forget_header();
+  depay.announced.clear();
+}
+
+static GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
+  auto* self = GST_RTP_SEMANTIC_DEPAY(element);
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
+    forget(*self->priv);
+    self->priv->assembler.clear_counters();
+    ObjectLock lock(self);
+    self->priv->counters = Counters{};
+  }
+  const auto result =
+      GST_ELEMENT_CLASS(gst_rtp_semantic_depay_parent_class)->change_state(element, transition);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && result != GST_STATE_CHANGE_FAILURE)
+    forget(*self->priv);
+  return result;
+}
+
+// ---- properties -------------------------------------------------------------------------------------------
+
+static GstStructure* make_stats(GstRtpSemanticDepay* self) {
+  Counters c;
+  {
+    ObjectLock lock(self);
+    c = self->priv->counters;
+  }
+  GstStructure* stats = gst_structure_new(
+      "application/x-rtp-semantic-depay-stats", "packets", G_TYPE_UINT64, c.packets.packets, "bad-packets",
+      G_TYPE_UINT64, c.packets.bad, "late-packets", G_TYPE_UINT64, c.packets.late, "access-units",
+      G_TYPE_UINT64, c.units, "lost-units", G_TYPE_UINT64, c.packets.units_lost, "headerless-units",
+      G_TYPE_UINT64, c.packets.headerless, "repeats-used", G_TYPE_UINT64, c.packets.repeats, "key-requests",
+      G_TYPE_UINT64, c.key_requests, nullptr);
+  for (size_t i = 0; i < kLayers; ++i) {
+    Ptr<GstStructure> nested(gst_structure_new(kLayerNames[i].pad, "present", G_TYPE_UINT64,
+                                               c.layers[i].present, "lost", G_TYPE_UINT64, c.layers[i].lost,
+                                               nullptr));
+    gst_structure_set(stats, kLayerNames[i].pad, GST_TYPE_STRUCTURE, nested.get(), nullptr);
+  }
+  return stats;
+}
+
+static void set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
+  Depay& depay = *GST_RTP_SEMANTIC_DEPAY(object)->priv;
+  switch (id) {
+  case PROP_REQUEST_KEYFRAME:
+    depay.request_keyframe = g_value_get_boolean(value);
+    break;
+  case PROP_WAIT_FOR_KEYFRAME:
+    depay.wait_for_keyframe = g_value_get_boolean(value);
+    break;
+  case PROP_MAX_LAYER:
+    depay.max_layer = g_value_get_uint(value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+  }
+}
+
+static void get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
+  auto* self = GST_RTP_SEMANTIC_DEPAY(object);
+  switch (id) {
+  case PROP_REQUEST_KEYFRAME:
+    g_value_set_boolean(value, self->priv->request_keyframe);
+    break;
+  case PROP_WAIT_FOR_KEYFRAME:
+    g_value_set_boolean(value, self->priv->wait_for_keyframe);
+    break;
+  case PROP_MAX_LAYER:
+    g_value_set_uint(value, self->priv->max_layer);
+    break;
+  case PROP_STATS:
+    g_value_take_boxed(value, make_stats(self));
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+  }
+}
+
+static void finalize(GObject* object) {
+  delete GST_RTP_SEMANTIC_DEPAY(object)->priv;
+  G_OBJECT_CLASS(gst_rtp_semantic_depay_parent_class)->finalize(object);
+}
+
+static void gst_rtp_semantic_depay_init(GstRtpSemanticDepay* self) {
+  self->priv = new Depay([self](const ReceivedUnit& unit) { take_unit(self, unit); });
+}
+
+static void gst_rtp_semantic_depay_class_init(GstRtpSemanticDepayClass* klass) {
+  GST_DEBUG_CATEGORY_INIT(gst_rtp_semantic_depay_debug, "rtpsemanticdepay", 0,
+                          "layered semantic RTP depayloader");
+  auto* object = G_OBJECT_CLASS(klass);
+  object->set_property = set_property;
+  object->get_property = get_property;
+  object->finalize = finalize;
+  const auto flags = GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
+  g_object_class_install_property(
+      object, PROP_REQUEST_KEYFRAME,
+      g_param_spec_boolean(
+          "request-keyframe", "Request key units",
+          "Ask the sender for a key unit when a key map is lost or no stream header is known, "
+          "at most once a second",
+          TRUE, flags));
+  g_object_class_install_property(
+      object, PROP_WAIT_FOR_KEYFRAME,
+      g_param_spec_boolean("wait-for-keyframe", "Wait for key units",
+                           "At the start and after losses hand on nothing before an access unit from which "
+                           "alone a picture can be made",
+                           FALSE, flags));
+  g_object_class_install_property(
+      object, PROP_MAX_LAYER,
+      g_param_spec_uint("max-layer", "Highest layer",
+                        "Highest layer handed on: 1 caption, 2 and structure, 3 and signal; what is above "
+                        "counts as not sent, and nothing waits for it",
+                        1, kLayers, kLayers, flags));
+  g_object_class_install_property(
+      object, PROP_STATS,
+      g_param_spec_boxed(
+          "stats", "Statistics",
+          "Counters since READY->PAUSED (guint64): packets, bad-packets (broken), late-packets "
+          "(of units that are over), access-units, lost-units (nothing of them came), "
+          "headerless-units (no stream header known), repeats-used (layers that a repeat "
+          "brought back), key-requests, and a structure for each layer: present, lost",
+          GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+  auto* element = GST_ELEMENT_CLASS(klass);
+  element->change_state = change_state;
+  gst_element_class_add_static_pad_template(element, &sink_template);
+  gst_element_class_add_static_pad_template(element, &src_template);
+  gst_element_class_set_static_metadata(element, "Layered semantic RTP depayloader",
+                                        "Codec/Depayloader/Network/RTP",
+                                        "Makes layered streams of RTP packets", "gst-semantic developers");
+  auto* base = GST_RTP_BASE_DEPAYLOAD_CLASS(klass);
+  base->set_caps = set_caps;
+  base->handle_event = handle_event;
+  base->process_rtp_packet = process_rtp_packet;
+  base->packet_lost = packet_lost;
+}

@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * SECTION:element-rtpsemanticpay
+ * @title: rtpsemanticpay
+ *
+ * Puts the access units of a layered stream into RTP packets (docs/rtp.md). Small layers share a packet,
+ * large ones are fragmented within `mtu`, which includes RTP header extensions. Access units without layers
+ * are not sent. A caption is repeated in later packets at the times of `caption-repeat`, so that one burst of
+ * losses does not take it away for seconds.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 filesrc location=out.gsem ! semanticparse ! rtpsemanticpay ! udpsink host=127.0.0.1
+ * port=5004
+ * ]|
+ */
+#include "plugins/semantic/gstrtpsemanticpay.h"
+
+#include "gst/bitstream/rtp_descriptor.hpp"
+#include "plugins/semantic/layer_caps.hpp"
+#include "plugins/semantic/rtp_packer.hpp"
+
+#include <gst/rtp/rtp.h>
+#include <gst/video/video.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <cstring>
+#include <deque>
+
+GST_DEBUG_CATEGORY_STATIC(gst_rtp_semantic_pay_debug);
+#define GST_CAT_DEFAULT gst_rtp_semantic_pay_debug
+
+using namespace gsem;
+using namespace gsem::bitstream;
+
+namespace {
+
+constexpr int kDefaultConfigInterval = 2;
+constexpr char kDefaultCaptionRepeat[] = "40,200";
+constexpr size_t kMaxRepeats = 8;
+constexpr unsigned kMaxRepeatDelay = 60000; ///< ms
+
+/// The caption to be sent again.
+struct Repeats {
+  Bytes caption;
+  RtpLayer layer;
+  uint16_t number = 0;
+  std::deque<GstClockTime> due; ///< ascending
+};
+
+struct Counters {
+  guint64 units = 0, empty_units = 0, packets = 0, headers = 0, repeats = 0;
+};
+
+/// Streaming thread, but for what says otherwise.
+struct Pay {
+  StreamHeader header;
+  Bytes header_bytes;
+  bool announced = false; ///< `header_bytes` are in the caps
+  bool sent_header = false;
+  GstClockTime header_time = GST_CLOCK_TIME_NONE;
+  TimestampState timestamps;
+  uint16_t number = 0; ///< of the next unit
+  bool sent_unit = false;
+  GstClockTime last_pts = GST_CLOCK_TIME_NONE; ///< of the last unit sent
+  Repeats repeats;
+  Ptr<GstCaps> measured_caps; ///< `extension_bytes` are of these
+  size_t extension_bytes = 0;
+  bool warned_header = false;
+
+  std::atomic<int> config_interval{kDefaultConfigInterval};
+  std::atomic<int> number_offset{-1};
+  std::atomic<bool> want_header{false}; ///< downstream asked for a key unit
+  // under the object lock
+  std::string repeat_text = kDefaultCaptionRepeat;
+  std::vector<unsigned> repeat_delays{40, 200}; ///< ms
+  Counters counters;
+};
+
+} // namespace
+
+struct _GstRtpSemanticPay {
+  GstRTPBasePayload parent;
+  Pay* priv;
+};
+
+G_DEFINE_TYPE(GstRtpSemanticPay, gst_rtp_semantic_pay, GST_TYPE_RTP_BASE_PAYLOAD)
+GST_ELEMENT_REGISTER_DEFINE(rtpsemanticpay, "rtpsemanticpay", GST_RANK_NONE, GST_TYPE_RTP_SEMANTIC_PAY)
+
+enum { PROP_0, PROP_CAPTION_REPEAT, PROP_CONFIG_INTERVAL, PROP_NUMBER_OFFSET, PROP_STATS };
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_STREAM_PARSED_TEMPLATE));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_CAPS_RTP ", payload = (int) [ 96, 127 ]"));
+
+/// "40,200" to milliseconds, ascending. False: not such a list.
+static bool parse_delays(const char* text, std::vector<unsigned>& delays) {
+  delays.clear();
+  for (const char* end = text + strlen(text); text != end;) {
+    unsigned delay = 0;
+    while (*text == ' ')
+      ++text;
+    const auto [stop, error] = std::from_chars(text, end, delay);
+    if (error != std::errc() || delay == 0 || delay > kMaxRepeatDelay || delays.size() == kMaxRepeats)
+      return false;
+    delays.push_back(delay);
+    text = stop;
+    while (*text == ' ')
+      ++text;
+    if (*text == ',' && text + 1 != end)
+      ++text;
+    else if (text != end)
+      return false;
+  }
+  std::sort(delays.begin(), delays.end());
+  return true;
+}
+
+// ---- caps and stream header -------------------------------------------------------------------------------
+
+static gboolean announce(GstRtpSemanticPay* self) {
+  Pay& pay = *self->priv;
+  auto* base = GST_RTP_BASE_PAYLOAD(self);
+  gst_rtp_base_payload_set_options(base, "video", TRUE, "X-SEMANTIC", 90000);
+  const std::string version = std::to_string(kMajorVersion);
+  if (pay.header_bytes.empty())
+    return gst_rtp_base_payload_set_outcaps(base, "version", G_TYPE_STRING, version.c_str(), nullptr);
+  Ptr<gchar> config(g_base64_encode(pay.header_bytes.data(), pay.header_bytes.size()));
+  unsigned highest = 1;
+  for (const auto& layer : pay.header.layers)
+    highest = std::max(highest, unsigned(layer.kind));
+  pay.announced = true;
+  return gst_rtp_base_payload_set_outcaps(base, "version", G_TYPE_STRING, version.c_str(), "layers",
+                                          G_TYPE_STRING, std::to_string(highest).c_str(), "config",
+                                          G_TYPE_STRING, config.get(), nullptr);
+}
+
+/// `size`: bytes of the header at the start of `data`, 0 when there is none to be trusted.
+static void take_header(GstRtpSemanticPay* self, ByteView data, size_t& size) {
+  Pay& pay = *self->priv;
+  StreamHeader header;
+  if (parse_stream_header(data, header, size) != Status::Ok) {
+    GST_WARNING_OBJECT(self, "a damaged stream header");
+    size = 0;
+    return;
+  }
+  const ByteView bytes = data.first(size);
+  if (std::equal(bytes.begin(), bytes.end(), pay.header_bytes.begin(), pay.header_bytes.end()))
+    return;
+  pay.header = std::move(header);
+  pay.header_bytes.assign(bytes.begin(), bytes.end());
+  pay.announced = pay.sent_header = false;
+}
+
+static gboolean set_caps(GstRTPBasePayload* base, GstCaps* caps) {
+  auto* self = GST_RTP_SEMANTIC_PAY(base);
+  if (GstBuffer* header = header_buffer(caps)) {
+    BufferMap map(header, GST_MAP_READ);
+    size_t size = 0;
+    if (map)
+      take_header(self, ByteView(map.data(), map.size()), size);
+  }
+  return announce(self);
+}
+
+/// In-band with units of which something decodes without earlier ones: who joins there sees it at once.
+static bool header_due(const Pay& pay, const AccessUnitHeader& unit, GstClockTime now) {
+  const int interval = pay.config_interval;
+  if (interval == 0 || pay.header_bytes.empty())
+    return false;
+  if (!pay.sent_header)
+    return true;
+  if (std::none_of(unit.layers.begin(), unit.layers.end(), [](const auto& l) { return l.key && !l.lost; }))
+    return false;
+  if (interval < 0)
+    return unit.key || pay.want_header;
+  return pay.want_header || !GST_CLOCK_TIME_IS_VALID(now) || now < pay.header_time ||
+         now - pay.header_time >= guint(interval) * GST_SECOND;
+}
+
+// ---- packets ----------------------------------------------------------------------------------------------
+
+/// Bytes that the header extensions in the caps may take in each packet; the base class writes them, but does
+/// not count them in the MTU.
+static size_t measure_extensions(GstCaps* caps, GstBuffer* input) {
+  const GstStructure* s = gst_caps_get_structure(caps, 0);
+  size_t bytes = 0;
+  for (int i = 0; i < gst_structure_n_fields(s); ++i) {
+    const gchar* field = gst_structure_nth_field_name(s, guint(i));
+    if (!g_str_has_prefix(field, "extmap-"))
+      continue;
+    const guint64 id = g_ascii_strtoull(field + strlen("extmap-"), nullptr, 10);
+    const GValue* value = gst_structure_get_value(s, field);
+    if (GST_VALUE_HOLDS_ARRAY(value) && gst_value_array_get_size(value) > 1)
+      value = gst_value_array_get_value(value, 1);
+    constexpr size_t kOneByteMost = 16;
+    size_t most = kOneByteMost;
+    auto* extension = G_VALUE_HOLDS_STRING(value)
+                          ? gst_rtp_header_extension_create_from_uri(g_value_get_string(value))
+                          : nullptr;
+    if (extension && id > 0 && id < 256) {
+      gst_rtp_header_extension_set_id(extension, guint(id));
+      if (gst_rtp_header_extension_set_attributes_from_caps(extension, caps))
+        most = gst_rtp_header_extension_get_max_size(extension, input);
+    }
+    if (extension)
+      gst_object_unref(extension);
+    constexpr size_t kElementHeader = 2; // of the longer form
+    bytes += kElementHeader + most;
+  }
+  constexpr size_t kExtensionHeader = 4;
+  return bytes ? kExtensionHeader + (bytes + 3) / 4 * 4 : 0;
+}
+
+static size_t max_payload(GstRtpSemanticPay* self, GstBuffer* input) {
+  Pay& pay = *self->priv;
+  auto* base = GST_RTP_BASE_PAYLOAD(self);
+  Ptr<GstCaps> caps(gst_pad_get_current_caps(GST_RTP_BASE_PAYLOAD_SRCPAD(base)));
+  if (caps && caps.get() != pay.measured_caps.get()) {
+    pay.extension_bytes = measure_extensions(caps.get(), input);
+    pay.measured_caps = std::move(caps);
+  }
+  const size_t room = gst_rtp_buffer_calc_payload_len(GST_RTP_BASE_PAYLOAD_MTU(base), 0, 0);
+  return std::max(room, pay.extension_bytes + kMinRtpPayload) - pay.extension_bytes;
+}
+
+/// Layer data that lies in `input`, mapped at `mapped`, is not copied.
+static GstBuffer* make_packet(GstRtpSemanticPay* self, const RtpPayload& payload, GstBuffer* input,
+                              const guint8* mapped, gsize mapped_size, GstClockTime pts) {
+  const ByteView own(payload.own);
+  size_t written = payload.pieces.empty() ? own.size() : payload.pieces[0].at;
+  GstBuffer* packet =
+      gst_rtp_base_payload_allocate_output_buffer(GST_RTP_BASE_PAYLOAD(self), guint(written), 0, 0);
+  GstRTPBuffer rtp = GST_RTP_BUFFER_INIT;
+  gst_rtp_buffer_map(packet, GST_MAP_WRITE, &rtp);
+  memcpy(gst_rtp_buffer_get_payload(&rtp), own.data(), written);
+  gst_rtp_buffer_unmap(&rtp);
+  for (size_t i = 0; i < payload.pieces.size(); ++i) {
+    const ByteView data = payload.pieces[i].data;
+    const bool inside = data.data() >= mapped && data.data() + data.size() <= mapped + mapped_size;
+    GstBuffer* piece = inside ? gst_buffer_copy_region(input, GST_BUFFER_COPY_MEMORY,
+                                                       gsize(data.data() - mapped), data.size())
+                              : new_buffer(data.data(), data.size());
+    packet = gst_buffer_append(packet, piece);
+    const size_t until = i + 1 < payload.pieces.size() ? payload.pieces[i + 1].at : own.size();
+    if (until > written)
+      packet = gst_buffer_append(packet, new_buffer(own.data() + written, until - written));
+    written = until;
+  }
+  GST_BUFFER_PTS(packet) = pts;
+  return packet;
+}
+
+static void mark_last(GstBuffer* packet) {
+  GstRTPBuffer rtp = GST_RTP_BUFFER_INIT;
+  gst_rtp_buffer_map(packet, GST_MAP_READWRITE, &rtp);
+  gst_rtp_buffer_set_marker(&rtp, TRUE);
+  gst_rtp_buffer_unmap(&rtp);
+  GST_BUFFER_FLAG_SET(packet, GST_BUFFER_FLAG_MARKER);
+}
+
+// ---- access units -----------------------------------------------------------------------------------------
+
+/// A layer whose checksum is wrong counts as lost: nobody behind this could find that out.
+static void add_layers(GstRtpSemanticPay* self, const AccessUnitHeader& unit, ByteView section,
+                       std::vector<RtpEntry>& entries) {
+  for (size_t i = 0; i < unit.layers.size(); ++i) {
+    const LayerUnit& layer = unit.layers[i];
+    RtpEntry entry;
+    entry.layer = {layer.kind, layer.key, layer.discardable, layer.switch_point, layer.temporal_id};
+    const Status status = find_payload(unit, section, i, entry.data);
+    if (status == Status::Ok && !entry.data.empty())
+      entries.push_back(entry);
+    else
+      GST_DEBUG_OBJECT(self, "unit %u: layer %u: %s", unit.number, unsigned(layer.kind),
+                       layer.lost ? "lost upstream" : status_name(status));
+  }
+}
+
+static void arm_repeats(GstRtpSemanticPay* self, const std::vector<RtpEntry>& entries, GstClockTime now) {
+  Pay& pay = *self->priv;
+  for (const auto& entry : entries) {
+    if (entry.type != RtpEntry::Type::Layer || entry.layer.kind != LayerKind::Caption)
+      continue;
+    pay.repeats.due.clear();
+    if (!entry.layer.key || !GST_CLOCK_TIME_IS_VALID(now))
+      return;
+    pay.repeats.caption.assign(entry.data.begin(), entry.data.end());
+    pay.repeats.layer = entry.layer;
+    pay.repeats.number = pay.number;
+    ObjectLock lock(self);
+    for (unsigned delay : pay.repeat_delays)
+      pay.repeats.due.push_back(now + delay * GST_MSECOND);
+  }
+}
+
+/// Those whose time has come go out as one.
+static bool repeat_due(Repeats& repeats, GstClockTime now) {
+  bool due = false;
+  while (!repeats.due.empty() && GST_CLOCK_TIME_IS_VALID(now) && repeats.due.front() <= now) {
+    repeats.due.pop_front();
+    due = true;
+  }
+  return due;
+}
+
+static void count(GstRtpSemanticPay* self, bool unit, bool header, bool repeat, size_t packets) {
+  ObjectLock lock(self);
+  Counters& c = self->priv->counters;
+  ++(unit ? c.units : c.empty_units);
+  c.headers += header;
+  c.repeats += repeat;
+  c.packets += packets;
+}
+
+static GstFlowReturn push_payloads(GstRtpSemanticPay* self, const std::vector<RtpPayload>& payloads,
+                                   GstBuffer* input, ByteView mapped, GstClockTime pts, bool of_unit) {
+  if (payloads.empty())
+    return GST_FLOW_OK;
+  GstBufferList* list = gst_buffer_list_new_sized(guint(payloads.size()));
+  for (const auto& payload : payloads) {
+    GstBuffer* packet = make_packet(self, payload, input, mapped.data(), mapped.size(), pts);
+    if (of_unit && &payload == &payloads.back())
+      mark_last(packet);
+    gst_buffer_list_add(list, packet);
+  }
+  return gst_rtp_base_payload_push_list(GST_RTP_BASE_PAYLOAD(self), list);
+}
+
+static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& unit, ByteView section,
+                               GstBuffer* input, ByteView mapped, GstClockTime now) {
+  Pay& pay = *self->priv;
+  std::vector<RtpEntry> layers, entries;
+  add_layers(self, unit, section, layers);
+  const bool of_unit = !unit.layers.empty();
+  uint8_t set = 0;
+  for (const auto& layer : unit.layers)
+    set |= uint8_t(1u << unsigned(layer.kind));
+  arm_repeats(self, layers, now);
+
+  RtpEntry extra;
+  const bool header = !layers.empty() && header_due(pay, unit, now);
+  if (header) {
+    extra.type = RtpEntry::Type::StreamHeader;
+    extra.data = pay.header_bytes;
+    entries.push_back(extra);
+    pay.sent_header = true;
+    pay.header_time = now;
+    pay.want_header = false;
+  }
+  const bool repeat = (of_unit || pay.sent_unit) && repeat_due(pay.repeats, now);
+  if (repeat) {
+    extra.type = RtpEntry::Type::Repeat;
+    extra.layer = pay.repeats.layer;
+    extra.number = pay.repeats.number;
+    extra.data = pay.repeats.caption;
+    entries.push_back(extra);
+  }
+  entries.insert(entries.end(), layers.begin(), layers.end());
+
+  bool left_out = false;
+  const uint16_t number = of_unit ? pay.number : uint16_t(pay.number - 1);
+  const auto payloads = pack_unit(number, set, entries, max_payload(self, input), left_out);
+  if (left_out && header && !pay.warned_header) {
+    pay.warned_header = true;
+    GST_WARNING_OBJECT(self,
+                       "a stream header of %zu bytes or a caption does not fit into packets of %u bytes",
+                       pay.header_bytes.size(), GST_RTP_BASE_PAYLOAD_MTU(self));
+  }
+  if (of_unit) {
+    ++pay.number;
+    pay.sent_unit = true;
+    pay.last_pts = now;
+  }
+  count(self, of_unit, header, repeat, payloads.size());
+  return push_payloads(self, payloads, input, mapped, of_unit ? now : pay.last_pts, of_unit);
+}
+
+static GstFlowReturn send_buffer(GstRtpSemanticPay* self, GstBuffer* buffer) {
+  Pay& pay = *self->priv;
+  BufferMap map(buffer, GST_MAP_READ);
+  if (!map) {
+    GST_ELEMENT_ERROR(self, RESOURCE, READ, (nullptr), ("cannot map the access unit"));
+    return GST_FLOW_ERROR;
+  }
+  const ByteView data(map.data(), map.size());
+  for (size_t at = 0; at < data.size();) {
+    const ByteView rest = data.subspan(at);
+    size_t size = 0;
+    if (rest.size() >= 4 && std::equal(rest.begin(), rest.begin() + 4, "GSEM")) {
+      take_header(self, rest, size);
+      if (!pay.announced && size && !announce(self))
+        return GST_FLOW_NOT_NEGOTIATED;
+    } else {
+      AccessUnitHeader unit;
+      if (parse_access_unit_header(rest, unit, size, &pay.timestamps) == Status::Ok) {
+        const ByteView section = rest.subspan(size);
+        GstClockTime now = GST_BUFFER_PTS(buffer);
+        if (!GST_CLOCK_TIME_IS_VALID(now) && !pay.header_bytes.empty())
+          now = tick_time(pay.header, unit.timestamp);
+        const GstFlowReturn flow = send_unit(self, unit, section, buffer, data, now);
+        if (flow != GST_FLOW_OK)
+          return flow;
+        size += std::min(payload_section_size(unit), section.size());
+      }
+    }
+    UnitKind kind = UnitKind::AccessUnit;
+    at += size;
+    // Damaged: on to the next unit that passes its checks.
+    if (!size && find_unit(data, at + 1, at, kind) != Status::Ok)
+      break;
+  }
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn handle_buffer(GstRTPBasePayload* base, GstBuffer* buffer) {
+  const GstFlowReturn flow = send_buffer(GST_RTP_SEMANTIC_PAY(base), buffer);
+  gst_buffer_unref(buffer);
+  return flow;
+}
+
+// ---- events, states, properties ---------------------------------------------------------------------------
+
+static void forget_time(Pay& pay) {
+  pay.timestamps = TimestampState{};
+  pay.repeats = Repeats{};
+  pay.sent_header = false;
+  pay.header_time = GST_CLOCK_TIME_NONE;
+}
+
+static gboolean sink_event(GstRTPBasePayload* base, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP)
+    forget_time(*GST_RTP_SEMANTIC_PAY(base)->priv);
+  return GST_RTP_BASE_PAYLOAD_CLASS(gst_rtp_semantic_pay_parent_class)->sink_event(base, event);
+}
+
+static gboolean src_event(GstRTPBasePayload* base, GstEvent* event) {
+  // Whoever asks for a key unit may lack the stream header as well.
+  if (gst_video_event_is_force_key_unit(event))
+    GST_RTP_SEMANTIC_PAY(base)->priv->want_header = true;
+  return GST_RTP_BASE_PAYLOAD_CLASS(gst_rtp_semantic_pay_parent_class)->src_event(base, event);
+}
+
+static void reset(GstRtpSemanticPay* self) {
+  Pay& pay = *self->priv;
+  forget_time(pay);
+  pay.header = StreamHeader{};
+  pay.header_bytes.clear();
+  pay.announced = pay.sent_unit = pay.want_header = pay.warned_header = false;
+  pay.last_pts = GST_CLOCK_TIME_NONE;
+  pay.measured_caps.reset();
+  pay.extension_bytes = 0;
+  const int offset = pay.number_offset;
+  pay.number = offset < 0 ? uint16_t(g_random_int()) : uint16_t(offset);
+}
+
+static GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
+  auto* self = GST_RTP_SEMANTIC_PAY(element);
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
+    reset(self);
+    ObjectLock lock(self);
+    self->priv->counters = Counters{};
+  }
+  const auto result = GST_ELEMENT_CLASS(gst_rtp_semantic_pay_parent_class)->change_state(element, transition);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && result != GST_STATE_CHANGE_FAILURE)
+    reset(self);
+  return result;
+}
+
+static GstStructure* make_stats(GstRtpSemanticPay* self) {
+  ObjectLock lock(self);
+  const Counters& c = self->priv->counters;
+  return gst_structure_new("application/x-rtp-semantic-pay-stats", "access-units", G_TYPE_UINT64, c.units,
+                           "empty-units", G_TYPE_UINT64, c.empty_units, "packets", G_TYPE_UINT64, c.packets,
+                           "headers", G_TYPE_UINT64, c.headers, "caption-repeats", G_TYPE_UINT64, c.repeats,
+                           nullptr);
+}
+
+static void set_caption_repeat(GstRtpSemanticPay* self, const char* text) {
+  std::vector<unsigned> delays;
+  if (!parse_delays(text ? text : "", delays)) {
+    GST_WARNING_OBJECT(self, "caption-repeat: '%s' is not a list of up to %zu times in ms, 1 to %u", text,
+                       kMaxRepeats, kMaxRepeatDelay);
+    return;
+  }
+  ObjectLock lock(self);
+  self->priv->repeat_text = text ? text : "";
+  self->priv->repeat_delays = std::move(delays);
+}
+
+static void set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
+  auto* self = GST_RTP_SEMANTIC_PAY(object);
+  switch (id) {
+  case PROP_CAPTION_REPEAT:
+    set_caption_repeat(self, g_value_get_string(value));
+    break;
+  case PROP_CONFIG_INTERVAL:
+    self->priv->config_interval = g_value_get_int(value);
+    break;
+  case PROP_NUMBER_OFFSET:
+    self->priv->number_offset = g_value_get_int(value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+  }
+}
+
+static void get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
+  auto* self = GST_RTP_SEMANTIC_PAY(object);
+  switch (id) {
+  case PROP_CAPTION_REPEAT: {
+    ObjectLock lock(self);
+    g_value_set_string(value, self->priv->repeat_text.c_str());
+    break;
+  }
+  case PROP_CONFIG_INTERVAL:
+    g_value_set_int(value, self->priv->config_interval);
+    break;
+  case PROP_NUMBER_OFFSET:
+    g_value_set_int(value, self->priv->number_offset);
+    break;
+  case PROP_STATS:
+    g_value_take_boxed(value, make_stats(self));
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+  }
+}
+
+static void finalize(GObject* object) {
+  delete GST_RTP_SEMANTIC_PAY(object)->priv;
+  G_OBJECT_CLASS(gst_rtp_semantic_pay_parent_class)->finalize(object);
+}
+
+static void gst_rtp_semantic_pay_init(GstRtpSemanticPay* self) {
+  self->priv = new Pay;
+}
+
+static void gst_rtp_semantic_pay_class_init(GstRtpSemanticPayClass* klass) {
+  GST_DEBUG_CATEGORY_INIT(gst_rtp_semantic_pay_debug, "rtpsemanticpay", 0, "layered semantic RTP payloader");
+  auto* object = G_OBJECT_CLASS(klass);
+  object->set_property = set_property;
+  object->get_property = get_property;
+  object->finalize = finalize;
+  const auto flags = [](int more) { return GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | more); };
+  g_object_class_install_property(
+      object, PROP_CAPTION_REPEAT,
+      g_param_spec_string(
+          "caption-repeat", "Caption repeats",
+          "Times in ms after which a caption is sent again with the packets of a later access "
+          "unit, separated by commas; empty: never",
+          kDefaultCaptionRepeat, flags(GST_PARAM_MUTABLE_PLAYING)));
+  g_object_class_install_property(
+      object, PROP_CONFIG_INTERVAL,
+      g_param_spec_int("config-interval", "Configuration interval",
+                       "Seconds between in-band stream headers (-1: with every key unit, 0: never, receivers "
+                       "have it from the caps)",
+                       -1, 3600, kDefaultConfigInterval, flags(GST_PARAM_MUTABLE_PLAYING)));
+  g_object_class_install_property(
+      object, PROP_NUMBER_OFFSET,
+      g_param_spec_int("unit-number-offset", "Unit number offset",
+                       "Number of the first access unit in the payload descriptors (-1: random)", -1, 65535,
+                       -1, flags(GST_PARAM_MUTABLE_READY)));
+  g_object_class_install_property(
+      object, PROP_STATS,
+      g_param_spec_boxed("stats", "Statistics",
+                         "Counters since READY->PAUSED (guint64): access-units, empty-units (nothing to "
+                         "send), packets, headers (in-band), caption-repeats",
+                         GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+  auto* element = GST_ELEMENT_CLASS(klass);
+  element->change_state = change_state;
+  gst_element_class_add_static_pad_template(element, &sink_template);
+  gst_element_class_add_static_pad_template(element, &src_template);
+  gst_element_class_set_static_metadata(element, "Layered semantic RTP payloader",
+                                        "Codec/Payloader/Network/RTP",
+                                        "Puts layered streams into RTP packets", "gst-semantic developers");
+  auto* base = GST_RTP_BASE_PAYLOAD_CLASS(klass);
+  base->set_caps = set_caps;
+  base->handle_buffer = handle_buffer;
+  base->sink_event = sink_event;
+  base->src_event = src_event;
+}
