@@ -93,6 +93,17 @@ bool run_program(const std::vector<std::string>& arguments, double seconds, std:
   return ok;
 }
 
+std::string printable_command(int argc, char** argv) {
+  std::string out;
+  for (int i = 0; i < argc; i++) {
+    std::string word = argv[i];
+    if (!word.empty() && word[0] == '/')
+      word = fs::path(word).lexically_normal().filename().string();
+    out += (i ? " " : "") + word;
+  }
+  return out;
+}
+
 TemporaryFolder::TemporaryFolder() {
   std::string pattern = (fs::temp_directory_path() / "gst-semantic-eval-XXXXXX").string();
   if (!mkdtemp(pattern.data()))

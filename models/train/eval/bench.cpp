@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What the chain costs on this machine, as docs/performance.md.
+#include "models/runtime/models.hpp"
+#include "models/train/eval/bench_chain.hpp"
+#include "models/train/eval/bench_stages.hpp"
+#include "models/train/eval/program.hpp"
+#include "models/train/eval/text_format.hpp"
+
+#include <CLI/CLI.hpp>
+#include <gst/gst.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+using namespace gsem;
+using namespace gsem::eval;
+
+namespace {
+
+struct Settings {
+  std::string out = "performance.md", first;
+  int rounds = 20, frames = 100, soak = 5000;
+};
+
+std::string processor() {
+  std::ifstream in("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(in, line))
+    if (line.rfind("model name", 0) == 0)
+      return line.substr(line.find(':') + 2);
+  return "unknown processor";
+}
+
+std::string features() {
+  std::string out;
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_cpu_init();
+#define GSEM_FEATURE(name)                                                                                   \
+  if (__builtin_cpu_supports(name))                                                                          \
+    out += (out.empty() ? "" : ", ") + std::string(name);
+  GSEM_FEATURE("sse4.1")
+  GSEM_FEATURE("avx2")
+  GSEM_FEATURE("fma")
+  GSEM_FEATURE("avx512f")
+  GSEM_FEATURE("avx512bw")
+  GSEM_FEATURE("avx512vnni")
+  GSEM_FEATURE("avx512bf16")
+#undef GSEM_FEATURE
+#endif
+  return out.empty() ? "none that matter" : out;
+}
+
+double load() {
+  std::ifstream in("/proc/loadavg");
+  double value = 0;
+  in >> value;
+  return value;
+}
+
+class Page {
+public:
+  void line(const std::string& l = {}) {
+    text_ += l + "\n";
+    std::puts(l.c_str());
+    std::fflush(stdout);
+  }
+  const std::string& text() const { return text_; }
+
+private:
+  std::string text_;
+};
+
+void head(Page& page, const std::string& command) {
+  page.line("# Performance");
+  page.line();
+  page.line("Written by this command; do not edit:");
+  page.line();
+  page.line("    " + command);
+  page.line();
+  page.line(format("%s, %u cores; CPU features: %s. %s. Load average at the start: %.1f (what is over 0 was "
+                   "other work, which makes wall-clock times longer; CPU times and ratios bear it better).",
+                   processor().c_str(), std::thread::hardware_concurrency(), features().c_str(),
+                   runtime::describe_runtime().c_str(), load()));
+  page.line();
+}
+
+void stages(Page& page, const profile::Profile& profile, const std::vector<int>& threads, int rounds) {
+  page.line("## Stages at 256x256");
+  page.line();
+  page.line(format("Median of %d runs each, thread counts taking turns; GMAC counted while they ran "
+                   "(integer networks and AV1 are not counted).",
+                   rounds));
+  page.line();
+  page.line("| stage | side | runs once a | GMAC | ms, 1 thread | ms, 2 threads | ratio |");
+  page.line("|---|---|---|---|---|---|---|");
+  double gmac[2] = {};
+  for (const auto& s : time_stages(profile, threads, rounds)) {
+    page.line(format("| %s | %s | %s | %s | %.2f | %.2f | %.2f |", s.name.c_str(),
+                     s.sender ? "sender" : "receiver", s.when.c_str(),
+                     s.gmac > 0 ? format("%.3f", s.gmac).c_str() : "", s.wall[0], s.wall[1],
+                     s.wall[1] / s.wall[0]));
+    gmac[s.when.rfind("frame", 0) == 0 ? 0 : 1] += s.gmac;
+  }
+  page.line();
+  page.line(format("Networks: %.3f GMAC a frame, sender and receiver together; %.3f more when the caption "
+                   "changes.",
+                   gmac[0], gmac[1]));
+  page.line();
+}
+
+void chains(Page& page, const std::vector<int>& threads, int frames, std::vector<Bytes>& units) {
+  page.line("## The chain through the elements");
+  page.line();
+  page.line(format("Moving test picture, 256x256 at 25 frames a second, all three layers at default "
+                   "qualities, as fast as it goes, %d frames after 5 to warm up. Not live: every map is "
+                   "coded as a still.",
+                   frames));
+  page.line();
+  page.line("| chain | threads | frames/s | ms a frame | CPU ms a frame | first picture after, s |");
+  page.line("|---|---|---|---|---|---|");
+  auto row = [&](const char* what, const ChainCost& c) {
+    page.line(format("| %s | %d | %.1f | %.1f | %.1f | %.2f |", what, c.threads, c.frames / c.seconds,
+                     c.seconds * 1000 / c.frames, c.cpu_seconds * 1000 / c.frames, c.first_frame));
+  };
+  for (int t : threads) {
+    units.clear();
+    row("encode", time_encode(t, frames, &units));
+    row("decode", time_decode(t, units));
+    row("encode and decode", time_both(t, frames));
+  }
+  page.line();
+}
+
+void start(Page& page, const std::vector<Bytes>& units) {
+  TemporaryFolder folder;
+  const std::string file = folder.file("one.gsem");
+  std::ofstream(file, std::ios::binary)
+      .write(reinterpret_cast<const char*>(units[0].data()), std::streamsize(units[0].size()));
+  std::vector<double> seconds;
+  for (int i = 0; i < 5; i++) {
+    std::string said;
+    const auto begin = std::chrono::steady_clock::now();
+    if (!run_program({"/proc/self/exe", "--first", file}, 300, said))
+      throw std::runtime_error("the process for the first picture failed");
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  page.line(format("From process start to the first decoded picture and the process's end: %.2f s (median of "
+                   "5, %.2f to %.2f; loading LibTorch and the weights included).",
+                   seconds[2], seconds[0], seconds[4]));
+  page.line();
+}
+
+void memory(Page& page, const std::vector<Bytes>& units, int frames) {
+  page.line(format("## Memory of the decoding chain over %d frames", frames));
+  page.line();
+  page.line("Resident memory of this process (measuring included), in MB:");
+  page.line();
+  std::string above = "| frames |", rule = "|---|", below = "| MB |";
+  const auto points = watch_memory(1, units, frames);
+  for (const auto& p : points) {
+    above += format(" %d |", p.frames);
+    rule += "---|";
+    below += format(" %.1f |", p.megabytes);
+  }
+  page.line(above);
+  page.line(rule);
+  page.line(below);
+  page.line();
+  if (points.size() > 2)
+    page.line(format("From the first tenth to the end it grew by %.1f MB.",
+                     points.back().megabytes - points[1].megabytes));
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  Settings s;
+  CLI::App app{"Times every stage and the whole chain at 256x256 and writes performance.md. GST_PLUGIN_PATH "
+               "and GST_SEMANTIC_PROFILE_PATH say which plugins and weights."};
+  app.add_option("--out", s.out, "File to write")->capture_default_str();
+  app.add_option("--rounds", s.rounds, "Runs of each stage")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--frames", s.frames, "Frames through each chain")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--soak", s.soak, "Frames for the memory table (0: leave it out)")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--first", s.first, "Only show the first picture of this file (for timing a start)");
+  CLI11_PARSE(app, argc, argv);
+  gst_init(nullptr, nullptr);
+  try {
+    if (!s.first.empty()) {
+      show_first(s.first);
+      return 0;
+    }
+    std::shared_ptr<const profile::Profile> profile;
+    std::string error;
+    if (profile::load_profile("", profile, error) != Status::Ok)
+      throw std::runtime_error(error);
+    const std::vector<int> threads{1, 2};
+    Page page;
+    head(page, printable_command(argc, argv));
+    stages(page, *profile, threads, s.rounds);
+    std::vector<Bytes> units;
+    chains(page, threads, s.frames, units);
+    start(page, units);
+    if (s.soak)
+      memory(page, units, s.soak);
+    write_file(s.out, page.text());
+    return 0;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "gst-semantic-bench: %s\n", e.what());
+    return 1;
+  }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "models/profile/profile.hpp"
+
+#include <opencv2/core.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+/// Networks that judge pictures, behind OpenCV matrices. No torch in this header. Not thread-safe; errors are
+/// std::runtime_error.
+namespace gsem::eval {
+
+/// The profile's joint embedding of pictures and captions (roles backbone, text, vocabulary), and its frozen
+/// picture features. Pictures are 8-bit BGR, any size; they are squashed to 128x128.
+class Embedding {
+public:
+  explicit Embedding(const profile::Profile& profile);
+  ~Embedding();
+
+  /// EfficientNet-Lite0 at stride 32, mean over the picture: CV_32F [1,320].
+  cv::Mat features(const cv::Mat& picture) const;
+  /// Of features [n,320]: unit vectors [n,128].
+  cv::Mat pictures(const cv::Mat& features) const;
+  /// Unit vectors [n,128].
+  cv::Mat captions(const std::vector<std::string>& texts) const;
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Finds edges in pictures to judge them by.
+class EdgeJudge {
+public:
+  /// `teacher`: HED as safetensors, or a folder with hed.safetensors; empty: the profile's own edge network.
+  EdgeJudge(const profile::Profile& profile, const std::string& teacher);
+  ~EdgeJudge();
+
+  /// "HED (Xie, Tu 2015)": for the tables.
+  const std::string& name() const { return name_; }
+  /// Edge probability of an 8-bit BGR picture at 256x256, averaged to 128x128, 8-bit.
+  cv::Mat find(const cv::Mat& picture) const;
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  std::string name_;
+};
+
+/// CPU threads of all judges. To be called from the thread that uses them.
+void set_judge_threads(int threads);
+
+} // namespace gsem::eval

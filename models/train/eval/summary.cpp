@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "models/train/eval/summary.hpp"
+
+#include "models/train/eval/picture_quality.hpp"
+#include "models/train/eval/rate_curve.hpp"
+
+#include <algorithm>
+
+namespace gsem::eval {
+
+namespace {
+
+void add(MeanPoint& point, const Measured& m) {
+  point.setting = m.setting;
+  point.pictures++;
+  auto mean = [&](double& value, double more) { value += (more - value) / point.pictures; };
+  mean(point.file, double(m.file));
+  mean(point.payload, double(m.payload));
+  mean(point.psnr, m.psnr);
+  mean(point.ms_ssim, m.ms_ssim);
+}
+
+Matched match(const Evaluation& e, const std::string& codec, size_t q, int quality, bool alone) {
+  Matched out;
+  out.codec = codec;
+  out.quality = quality;
+  out.alone = alone;
+  std::vector<double> psnr, ms_ssim;
+  for (const auto& p : e.pictures) {
+    const auto curve = p.reference.find(codec);
+    if (curve == p.reference.end() || curve->second.empty())
+      continue;
+    const Measured& ours = alone ? p.alone[q] : p.all[q];
+    const Measured theirs = at_bytes(curve->second, double(ours.file));
+    out.pictures++;
+    auto mean = [&](double& value, double more) { value += (more - value) / out.pictures; };
+    mean(out.our_bytes, double(ours.file));
+    mean(out.their_bytes, double(theirs.file));
+    mean(out.our_psnr, ours.psnr);
+    mean(out.their_psnr, theirs.psnr);
+    mean(out.our_ms_ssim, ours.ms_ssim);
+    mean(out.their_ms_ssim, theirs.ms_ssim);
+    psnr.push_back(ours.psnr - theirs.psnr);
+    ms_ssim.push_back(ours.ms_ssim - theirs.ms_ssim);
+  }
+  out.psnr = paired_bootstrap(psnr);
+  out.ms_ssim = paired_bootstrap(ms_ssim);
+  return out;
+}
+
+} // namespace
+
+std::vector<MeanCurve> mean_curves(const Evaluation& e, const std::vector<int>& qualities) {
+  std::vector<MeanCurve> out(2);
+  out[0] = {"layers", "gst-semantic, layers 1, 1-2, 1-3", std::vector<MeanPoint>(2 + qualities.size())};
+  out[1] = {"signal", "gst-semantic, signal layer alone", std::vector<MeanPoint>(qualities.size())};
+  for (const auto& p : e.pictures) {
+    add(out[0].points[0], p.words);
+    add(out[0].points[1], p.shapes);
+    for (size_t q = 0; q < qualities.size(); q++) {
+      add(out[0].points[2 + q], p.all[q]);
+      add(out[1].points[q], p.alone[q]);
+    }
+  }
+  for (const auto& [name, title] : e.codecs) {
+    std::map<int, MeanPoint> points;
+    for (const auto& p : e.pictures)
+      if (const auto curve = p.reference.find(name); curve != p.reference.end())
+        for (const auto& m : curve->second)
+          add(points[m.setting], m);
+    MeanCurve c{name, title.substr(0, title.find_first_of("(;")), {}};
+    for (const auto& [setting, point] : points)
+      c.points.push_back(point);
+    std::sort(c.points.begin(), c.points.end(),
+              [](const MeanPoint& a, const MeanPoint& b) { return a.file < b.file; });
+    out.push_back(std::move(c));
+  }
+  return out;
+}
+
+std::vector<Matched> match_codecs(const Evaluation& e, const std::vector<int>& qualities) {
+  std::vector<Matched> out;
+  for (const auto& codec : e.codecs)
+    for (bool alone : {false, true})
+      for (size_t q = 0; q < qualities.size(); q++)
+        if (Matched m = match(e, codec.first, q, qualities[q], alone); m.pictures)
+          out.push_back(std::move(m));
+  return out;
+}
+
+std::optional<double> curve_bd_rate(const MeanCurve& anchor, const MeanCurve& test, bool ms_ssim) {
+  auto points = [&](const MeanCurve& c) {
+    std::vector<RatePoint> out;
+    for (const auto& p : c.points)
+      out.push_back({p.file, ms_ssim ? ms_ssim_decibels(p.ms_ssim) : p.psnr});
+    return out;
+  };
+  return bd_rate(points(anchor), points(test));
+}
+
+} // namespace gsem::eval
