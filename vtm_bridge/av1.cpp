@@ -5,6 +5,13 @@
 
 namespace gsem::maps {
 
-const Codec kAv1Codec = {"av1", [] { return true; }, 0, 63, create_av1_encoder, create_av1_decoder};
+const Codec kAv1Codec = {"av1",
+                         "av1",
+                         [] { return true; },
+                         0,
+                         63,
+                         create_av1_encoder,
+                         [](ByteView header, const ExternalPrograms&, std::unique_ptr<MapDecoder>& out,
+                            std::string& error) { return create_av1_decoder(header, out, error); }};
 
 } // namespace gsem::maps

@@ -8,14 +8,27 @@
 namespace gsem::maps {
 namespace {
 
-const Codec* const kCodecs[] = {&kAv1Codec};
+const Codec* const kCodecs[] = {&kAv1Codec,
+#if GSEM_WITH_VTM
+                                &kVtmCodec
+#endif
+};
 
-Status find_codec(const std::string& name, const Codec*& out, std::string& error) {
+const Codec* codec_of_name(const std::string& name) {
   for (const Codec* codec : kCodecs)
-    if (name == codec->name && codec->available()) {
-      out = codec;
-      return Status::Ok;
-    }
+    if (name == codec->name)
+      return codec;
+  return nullptr;
+}
+
+const Codec* codec_of_format(const std::string& format) {
+  for (const Codec* codec : kCodecs)
+    if (format == codec->format)
+      return codec;
+  return nullptr;
+}
+
+Status unknown_codec(const std::string& name, std::string& error) {
   error = "no structure codec \"" + name.substr(0, 32) + "\" here; usable are:";
   for (const std::string& usable : available_codecs())
     error += " " + usable;
@@ -34,9 +47,9 @@ bool in_range(int value, int low, int high, const char* what, std::string& error
 
 Status MapEncoder::create(const EncoderSettings& settings, std::unique_ptr<MapEncoder>& out,
                           std::string& error) {
-  const Codec* codec = nullptr;
-  if (Status status = find_codec(settings.codec, codec, error); status != Status::Ok)
-    return status;
+  const Codec* codec = codec_of_name(settings.codec);
+  if (codec == nullptr)
+    return unknown_codec(settings.codec, error);
   if (!in_range(settings.width, kMinSide, kMaxSide, "map width", error) ||
       !in_range(settings.height, kMinSide, kMaxSide, "map height", error) ||
       !in_range(settings.quantiser, codec->min_quantiser, codec->max_quantiser, "quantiser", error) ||
@@ -46,11 +59,13 @@ Status MapEncoder::create(const EncoderSettings& settings, std::unique_ptr<MapEn
 }
 
 Status MapDecoder::create(const std::string& name, ByteView codec_header, std::unique_ptr<MapDecoder>& out,
-                          std::string& error) {
-  const Codec* codec = nullptr;
-  if (Status status = find_codec(name, codec, error); status != Status::Ok)
-    return status;
-  return codec->create_decoder(codec_header, out, error);
+                          std::string& error, const ExternalPrograms& programs) {
+  const Codec* codec = codec_of_name(name);
+  if (codec == nullptr)
+    codec = codec_of_format(name);
+  if (codec == nullptr)
+    return unknown_codec(name, error);
+  return codec->create_decoder(codec_header, programs, out, error);
 }
 
 std::vector<std::string> available_codecs() {
@@ -59,6 +74,11 @@ std::vector<std::string> available_codecs() {
     if (codec->available())
       names.emplace_back(codec->name);
   return names;
+}
+
+std::string coded_format(const std::string& name) {
+  const Codec* codec = codec_of_name(name);
+  return codec == nullptr ? "" : codec->format;
 }
 
 } // namespace gsem::maps

@@ -4,7 +4,9 @@
 #include "gst/bitstream/bytes.hpp"
 #include "gst/bitstream/status.hpp"
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +29,15 @@ struct Map {
   std::vector<uint8_t> data; ///< width*height, rows packed
 };
 
+/// For codecs that are external programs (vtm); av1 has no use for it.
+struct ExternalPrograms {
+  std::string program_dir;                   ///< empty: $GST_SEMANTIC_VTM_DIR (docs/vtm.md)
+  std::chrono::milliseconds deadline{30000}; ///< for one call of a program; it is killed then
+  /// Asked every few milliseconds while a program runs, on the thread that called the codec; true: kill it,
+  /// the call is Failed. The way to break off a call from another thread. Must not throw; may be empty.
+  std::function<bool()> cancelled;
+};
+
 struct EncoderSettings {
   std::string codec = "av1";
   int width = 128, height = 128;
@@ -35,6 +46,7 @@ struct EncoderSettings {
   int key_interval = 50; ///< live: 1..kMaxKeyInterval maps from key map to key map; deltas predict from the
                          ///< last key map only
   int speed = -1;        ///< codec's own (av1: cpu-used); -1: 4 for stills, 6 live; av1 refuses more than 6
+  ExternalPrograms programs;
 };
 
 struct EncodedMap {
@@ -53,25 +65,34 @@ public:
   virtual Status encode(const MapView& map, bool force_key, EncodedMap& out) = 0;
   /// May change between maps, clamped to the codec's range; takes effect at the next map.
   virtual void set_quantiser(int quantiser) = 0;
-  /// For the stream header; fixed for the life of the encoder (available before the first map). The same for
-  /// one codec, map size and speed whatever the quantiser and whether `live` or not: a profile's id can stand
-  /// for it.
+  /// For the stream header; fixed for the life of the encoder (available before the first map). av1: the same
+  /// for one map size and speed whatever the quantiser and whether `live` or not, so a profile's id can stand
+  /// for it. vtm: depends on the quantiser at creation too.
   virtual const Bytes& codec_header() const = 0;
+  /// Cause and remedy of the last failed encode(); empty when the codec has no more to say than the status.
+  virtual std::string last_error() const { return {}; }
 };
 
 /// Not thread-safe; one a stream. Hostile input gives Corrupt or TooLarge, never a crash.
 class MapDecoder {
 public:
+  /// `codec`: a codec's name or what it writes (coded_format).
   static Status create(const std::string& codec, ByteView codec_header, std::unique_ptr<MapDecoder>& out,
-                       std::string& error);
+                       std::string& error, const ExternalPrograms& programs = {});
   virtual ~MapDecoder() = default;
   /// A delta map whose key map is missing is Corrupt. After any failure decode goes on at the next key map or
   /// delta of a key map that arrived. `out` is unspecified after a failure.
   virtual Status decode(ByteView payload, Map& out) = 0;
   virtual void reset() = 0; ///< forget reference maps (flush, discontinuity)
+  /// Cause and remedy of the last failed decode(); empty when the codec has no more to say than the status.
+  virtual std::string last_error() const { return {}; }
 };
 
 /// Codecs usable here and now ("av1", "vtm" when its programs are found).
 std::vector<std::string> available_codecs();
+
+/// Name in caps and stream headers of what a codec writes: "av1", or "vvc" for "vtm"; empty for an unknown
+/// one.
+std::string coded_format(const std::string& codec);
 
 } // namespace gsem::maps
