@@ -219,7 +219,7 @@ static size_t max_payload(GstRtpSemanticPay* self, GstBuffer* input) {
   Pay& pay = *self->priv;
   auto* base = GST_RTP_BASE_PAYLOAD(self);
   Ptr<GstCaps> caps(gst_pad_get_current_caps(GST_RTP_BASE_PAYLOAD_SRCPAD(base)));
-  if (caps && caps.get() != pay.measured_caps.get()) {
+  if (input && caps && caps.get() != pay.measured_caps.get()) {
     pay.extension_bytes = measure_extensions(caps.get(), input);
     pay.measured_caps = std::move(caps);
   }
@@ -431,9 +431,26 @@ static void forget_time(Pay& pay) {
   pay.header_time = GST_CLOCK_TIME_NONE;
 }
 
+/// No access unit at this time. One that was lost on the way here uses up a number, so that receivers see it.
+static void take_gap(GstRtpSemanticPay* self, GstEvent* event) {
+  Pay& pay = *self->priv;
+  GstClockTime pts = GST_CLOCK_TIME_NONE;
+  GstGapFlags flags = GstGapFlags(0);
+  gst_event_parse_gap(event, &pts, nullptr);
+  gst_event_parse_gap_flags(event, &flags);
+  if (!pay.sent_unit)
+    return;
+  if (flags & GST_GAP_FLAG_MISSING_DATA)
+    ++pay.number;
+  send_unit(self, AccessUnitHeader{}, {}, nullptr, {}, pts);
+}
+
 static gboolean sink_event(GstRTPBasePayload* base, GstEvent* event) {
+  auto* self = GST_RTP_SEMANTIC_PAY(base);
   if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP)
-    forget_time(*GST_RTP_SEMANTIC_PAY(base)->priv);
+    forget_time(*self->priv);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_GAP)
+    take_gap(self, event);
   return GST_RTP_BASE_PAYLOAD_CLASS(gst_rtp_semantic_pay_parent_class)->sink_event(base, event);
 }
 

@@ -339,7 +339,6 @@ GST_START_TEST(loss_events_are_not_passed_on) {
   const Units units = mixed_units();
   const Sent sent = send(units, kQuiet);
   Receiver receiver(sent.caps);
-  std::vector<Received> out;
   for (const auto& packet : sent.packets) {
     const bool lost =
         contents(packet).descriptor.number == uint16_t(contents(sent.packets[0]).descriptor.number + 1);
@@ -355,7 +354,10 @@ GST_START_TEST(loss_events_are_not_passed_on) {
                                                "duration", G_TYPE_UINT64, kFrame, "retry", G_TYPE_UINT, 0,
                                                nullptr)));
   }
-  fail_unless_equals_int(receiver.take().size(), units.size() - 1);
+  const auto out = receiver.take();
+  fail_unless_equals_int(out.size(), units.size() - 1);
+  for (size_t i = 1; i < out.size(); ++i)
+    fail_unless_equals_int(out[i].discont, i == 1);
   fail_unless_equals_int(receiver.gaps(), 1); // the unit had several packets
   fail_unless_equals_uint64(receiver.counter("lost-units"), 1);
 }
@@ -395,6 +397,32 @@ GST_START_TEST(dependencies_hold_layers_back) {
   fail_unless_equals_int(out.size(), 1);
   fail_unless((out[0].lost == std::vector<unsigned>{2, 3}));
   fail_unless_equals_int(out[0].layers.count(1), 1);
+}
+GST_END_TEST
+
+GST_START_TEST(relays_keep_losses) {
+  const Units units = mixed_units();
+  const Sent sent = send(units, kQuiet);
+  const uint16_t base = contents(sent.packets[0]).descriptor.number;
+  GstHarness* relay = gst_harness_new_parse(
+      (std::string("rtpsemanticdepay ! rtpsemanticpay name=pay unit-number-offset=0 ") + kQuiet).c_str());
+  gst_harness_set_src_caps_str(relay, sent.caps.c_str());
+  for (size_t i = 0; i < sent.packets.size(); ++i) // without the second packet, and the whole second unit
+    if (i != 1 && contents(sent.packets[i]).descriptor.number != uint16_t(base + 1))
+      fail_unless_equals_int(gst_harness_push(relay, make_buffer(sent.packets[i])), GST_FLOW_OK);
+  Receiver receiver(sent.caps);
+  while (GstBuffer* buffer = gst_harness_try_pull(relay)) {
+    receiver.push(read_packet(buffer));
+    gst_buffer_unref(buffer);
+  }
+  gst_harness_teardown(relay);
+  const auto out = receiver.take();
+  fail_unless_equals_int(out.size(), units.size() - 1);
+  for (size_t i = 0; i < out.size(); ++i) {
+    fail_unless_equals_int(out[i].unit.number, i ? i + 1 : 0);
+    fail_unless(out[i].lost == (i ? std::vector<unsigned>{} : std::vector<unsigned>{3}));
+  }
+  fail_unless_equals_int(receiver.gaps(), 1);
 }
 GST_END_TEST
 
@@ -496,6 +524,7 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, loss_events_are_not_passed_on);
   tcase_add_test(tc, upper_layers_left_out);
   tcase_add_test(tc, dependencies_hold_layers_back);
+  tcase_add_test(tc, relays_keep_losses);
   tcase_add_test(tc, a_lost_key_map_is_asked_for);
   tcase_add_test(tc, waits_for_a_key_unit);
   tcase_add_test(tc, flushed);

@@ -142,6 +142,7 @@ std::vector<Received> Receiver::take() {
     found.bytes = stream::bytes_of(buffer);
     found.pts = GST_BUFFER_PTS(buffer);
     found.delta = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+    found.discont = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DISCONT);
     ByteView data(found.bytes);
     size_t size = 0;
     StreamHeader header;

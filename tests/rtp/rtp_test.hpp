@@ -67,7 +67,7 @@ struct Received {
   std::map<unsigned, Bytes> layers;
   std::vector<unsigned> lost;
   GstClockTime pts = GST_CLOCK_TIME_NONE;
-  bool delta = false;
+  bool delta = false, discont = false;
   Bytes bytes;
 };
 
