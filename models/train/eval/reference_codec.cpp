@@ -104,7 +104,7 @@ std::unique_ptr<ReferenceCodec> webp() {
   c->name = "webp";
   c->title = "WebP (libwebp in OpenCV, lossy, method 4)";
   c->payload_rule = "the VP8 chunk";
-  c->settings = {1, 2, 3, 5, 7, 10, 14, 19, 25, 33, 42, 52, 63, 75, 85};
+  c->settings = {1, 2, 3, 5, 7, 10, 14, 19, 25, 33, 42, 52, 63, 75, 85, 92};
   c->extension = ".webp";
   c->quality_flag = cv::IMWRITE_WEBP_QUALITY;
   c->payload_of = webp_payload;
@@ -116,7 +116,7 @@ std::unique_ptr<ReferenceCodec> avif() {
   c->name = "avif";
   c->title = "AVIF (avifenc, 4:2:0, speed 6)";
   c->payload_rule = "the mdat box";
-  c->settings = {63, 60, 56, 51, 45, 38, 30, 22};
+  c->settings = {63, 58, 52, 46, 38, 30, 22, 14};
   c->program = true;
   c->encoder = find_program("avifenc");
   c->decoder = find_program("avifdec");

@@ -176,7 +176,7 @@ private:
     line();
     line("At matched bytes: each picture's other file is interpolated between the codec's settings (linear "
          "in log bytes) at the bytes of our file; where its smallest file is larger than ours, that file "
-         "counts, so it then has more bytes.");
+         "counts, so it then has more bytes (and its largest where that is smaller than ours).");
     line();
     line("| codec | ours | pictures | our bytes | their bytes | our PSNR | their PSNR | difference dB | our "
          "MS-SSIM | theirs | difference |");
