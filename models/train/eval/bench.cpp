@@ -20,6 +20,7 @@ namespace {
 
 struct Settings {
   std::string out = "performance.md", first;
+  std::vector<int> threads{1, 2};
   int rounds = 20, frames = 100, soak = 5000;
 };
 
@@ -79,7 +80,8 @@ void head(Page& page, const std::string& command) {
   page.line("    " + command);
   page.line();
   page.line(format("%s, %u cores; CPU features: %s. %s. Load average at the start: %.1f (what is over 0 was "
-                   "other work, which makes wall-clock times longer; CPU times and ratios bear it better).",
+                   "other work, which makes wall-clock times longer, most of all with more threads than free "
+                   "cores; CPU times bear it better).",
                    processor().c_str(), std::thread::hardware_concurrency(), features().c_str(),
                    runtime::describe_runtime().c_str(), load()));
   page.line();
@@ -92,14 +94,20 @@ void stages(Page& page, const profile::Profile& profile, const std::vector<int>&
                    "(integer networks and AV1 are not counted).",
                    rounds));
   page.line();
-  page.line("| stage | side | runs once a | GMAC | ms, 1 thread | ms, 2 threads | ratio |");
-  page.line("|---|---|---|---|---|---|---|");
+  std::string titles = "| stage | side | runs once a | GMAC |", rule = "|---|---|---|---|";
+  for (int t : threads) {
+    titles += format(" ms, %d thread%s |", t, t == 1 ? "" : "s");
+    rule += "---|";
+  }
+  page.line(titles);
+  page.line(rule);
   double gmac[2] = {};
   for (const auto& s : time_stages(profile, threads, rounds)) {
-    page.line(format("| %s | %s | %s | %s | %.2f | %.2f | %.2f |", s.name.c_str(),
-                     s.sender ? "sender" : "receiver", s.when.c_str(),
-                     s.gmac > 0 ? format("%.3f", s.gmac).c_str() : "", s.wall[0], s.wall[1],
-                     s.wall[1] / s.wall[0]));
+    std::string row = format("| %s | %s | %s | %s |", s.name.c_str(), s.sender ? "sender" : "receiver",
+                             s.when.c_str(), s.gmac > 0 ? format("%.3f", s.gmac).c_str() : "");
+    for (double ms : s.wall)
+      row += format(" %.2f |", ms);
+    page.line(row);
     gmac[s.when.rfind("frame", 0) == 0 ? 0 : 1] += s.gmac;
   }
   page.line();
@@ -180,6 +188,10 @@ int main(int argc, char** argv) {
   CLI::App app{"Times every stage and the whole chain at 256x256 and writes performance.md. GST_PLUGIN_PATH "
                "and GST_SEMANTIC_PROFILE_PATH say which plugins and weights."};
   app.add_option("--out", s.out, "File to write")->capture_default_str();
+  app.add_option("--threads", s.threads, "Thread counts to compare")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->check(CLI::Range(1, 256));
   app.add_option("--rounds", s.rounds, "Runs of each stage")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
@@ -201,12 +213,11 @@ int main(int argc, char** argv) {
     std::string error;
     if (profile::load_profile("", profile, error) != Status::Ok)
       throw std::runtime_error(error);
-    const std::vector<int> threads{1, 2};
     Page page;
     head(page, printable_command(argc, argv));
-    stages(page, *profile, threads, s.rounds);
+    stages(page, *profile, s.threads, s.rounds);
     std::vector<Bytes> units;
-    chains(page, threads, s.frames, units);
+    chains(page, s.threads, s.frames, units);
     start(page, units);
     if (s.soak)
       memory(page, units, s.soak);

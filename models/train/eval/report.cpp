@@ -163,7 +163,8 @@ private:
     line("![MS-SSIM over bytes](img/ms-ssim.svg)");
     line();
     line("PSNR over RGB; MS-SSIM (Wang 2003) is the mean of the R, G and B values. Plots and all "
-         "comparisons count whole files on both sides.");
+         "comparisons count whole files on both sides; the plots' means are over the pictures that every "
+         "codec measured.");
     line();
     for (const auto& [name, title] : e_.codecs)
       line("* `" + name + "`: " + title);
@@ -187,21 +188,17 @@ private:
                   m.our_bytes, m.their_bytes, m.our_psnr, m.their_psnr, interval(m.psnr, "%+.2f").c_str(),
                   m.our_ms_ssim, m.their_ms_ssim, interval(m.ms_ssim, "%+.4f").c_str()));
     line();
-    line("Bjontegaard delta rate of ours against each codec (Akima, mean curves, common quality range; "
-         "negative: we need fewer bytes):");
+    line("Bjontegaard delta rate of ours against each codec (Akima, mean curves over the pictures that the "
+         "codec measured, common quality range; negative: we need fewer bytes):");
     line();
     line("| against | layers 1-3, PSNR | layers 1-3, MS-SSIM | signal alone, PSNR | signal alone, MS-SSIM |");
     line("|---|---|---|---|---|");
     auto percent = [](const std::optional<double>& v) {
       return v ? format("%+.1f %%", *v) : std::string("no common range");
     };
-    MeanCurve layers = curves_[0];
-    layers.points.erase(layers.points.begin(), layers.points.begin() + 2);
-    for (size_t i = 2; i < curves_.size(); i++)
-      line("| " + curves_[i].name + " | " + percent(curve_bd_rate(curves_[i], layers, false)) + " | " +
-           percent(curve_bd_rate(curves_[i], layers, true)) + " | " +
-           percent(curve_bd_rate(curves_[i], curves_[1], false)) + " | " +
-           percent(curve_bd_rate(curves_[i], curves_[1], true)) + " |");
+    for (const auto& d : delta_rates(e_, s_.qualities))
+      line("| " + d.codec + " | " + percent(d.layers_psnr) + " | " + percent(d.layers_ms_ssim) + " | " +
+           percent(d.alone_psnr) + " | " + percent(d.alone_ms_ssim) + " |");
     line();
   }
 
@@ -243,7 +240,8 @@ private:
 
 std::string plot(const std::vector<MeanCurve>& curves, bool ms_ssim) {
   Plot p;
-  p.title = ms_ssim ? "Test birds at 256x256: MS-SSIM" : "Test birds at 256x256: PSNR";
+  p.title =
+      format("%d test birds at 256x256: %s", curves[0].points[0].pictures, ms_ssim ? "MS-SSIM" : "PSNR");
   p.x_label = "bytes of the whole file";
   p.y_label = ms_ssim ? "-10 log10(1 - MS-SSIM), dB" : "PSNR, dB";
   for (const auto& c : curves) {
@@ -332,8 +330,12 @@ void write_report(const Evaluation& e, const EvaluationSettings& settings, const
                   const std::string& command) {
   std::filesystem::create_directories(docs + "/img");
   const auto curves = mean_curves(e, settings.qualities);
-  write_file(docs + "/img/psnr.svg", plot(curves, false));
-  write_file(docs + "/img/ms-ssim.svg", plot(curves, true));
+  std::vector<std::string> codecs;
+  for (const auto& codec : e.codecs)
+    codecs.push_back(codec.first);
+  const auto common = mean_curves(e, settings.qualities, codecs);
+  write_file(docs + "/img/psnr.svg", plot(common, false));
+  write_file(docs + "/img/ms-ssim.svg", plot(common, true));
   write_file(docs + "/results.csv", mean_csv(curves));
   write_file(docs + "/results.json", json(e, settings, command).dump(1) + "\n");
   write_file(docs + "/results.md", Page(e, settings, command).text());

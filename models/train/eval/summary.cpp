@@ -48,13 +48,30 @@ Matched match(const Evaluation& e, const std::string& codec, size_t q, int quali
   return out;
 }
 
+std::optional<double> curve_bd_rate(const MeanCurve& anchor, const MeanCurve& test, bool ms_ssim) {
+  auto points = [&](const MeanCurve& c) {
+    std::vector<RatePoint> out;
+    for (const auto& p : c.points)
+      out.push_back({p.file, ms_ssim ? ms_ssim_decibels(p.ms_ssim) : p.psnr});
+    return out;
+  };
+  return bd_rate(points(anchor), points(test));
+}
+
 } // namespace
 
-std::vector<MeanCurve> mean_curves(const Evaluation& e, const std::vector<int>& qualities) {
+std::vector<MeanCurve> mean_curves(const Evaluation& e, const std::vector<int>& qualities,
+                                   const std::vector<std::string>& same) {
+  auto counts = [&](const PictureResult& p) {
+    return std::all_of(same.begin(), same.end(),
+                       [&](const std::string& codec) { return p.reference.count(codec) > 0; });
+  };
   std::vector<MeanCurve> out(2);
   out[0] = {"layers", "gst-semantic, layers 1, 1-2, 1-3", std::vector<MeanPoint>(2 + qualities.size())};
   out[1] = {"signal", "gst-semantic, signal layer alone", std::vector<MeanPoint>(qualities.size())};
   for (const auto& p : e.pictures) {
+    if (!counts(p))
+      continue;
     add(out[0].points[0], p.words);
     add(out[0].points[1], p.shapes);
     for (size_t q = 0; q < qualities.size(); q++) {
@@ -65,7 +82,7 @@ std::vector<MeanCurve> mean_curves(const Evaluation& e, const std::vector<int>& 
   for (const auto& [name, title] : e.codecs) {
     std::map<int, MeanPoint> points;
     for (const auto& p : e.pictures)
-      if (const auto curve = p.reference.find(name); curve != p.reference.end())
+      if (const auto curve = p.reference.find(name); curve != p.reference.end() && counts(p))
         for (const auto& m : curve->second)
           add(points[m.setting], m);
     MeanCurve c{name, title.substr(0, title.find_first_of("(;")), {}};
@@ -88,14 +105,18 @@ std::vector<Matched> match_codecs(const Evaluation& e, const std::vector<int>& q
   return out;
 }
 
-std::optional<double> curve_bd_rate(const MeanCurve& anchor, const MeanCurve& test, bool ms_ssim) {
-  auto points = [&](const MeanCurve& c) {
-    std::vector<RatePoint> out;
-    for (const auto& p : c.points)
-      out.push_back({p.file, ms_ssim ? ms_ssim_decibels(p.ms_ssim) : p.psnr});
-    return out;
-  };
-  return bd_rate(points(anchor), points(test));
+std::vector<DeltaRates> delta_rates(const Evaluation& e, const std::vector<int>& qualities) {
+  std::vector<DeltaRates> out;
+  for (const auto& codec : e.codecs) {
+    const auto curves = mean_curves(e, qualities, {codec.first});
+    const auto anchor =
+        std::find_if(curves.begin(), curves.end(), [&](const MeanCurve& c) { return c.name == codec.first; });
+    MeanCurve layers = curves[0];
+    layers.points.erase(layers.points.begin(), layers.points.begin() + 2); // nothing codes a picture there
+    out.push_back({codec.first, curve_bd_rate(*anchor, layers, false), curve_bd_rate(*anchor, layers, true),
+                   curve_bd_rate(*anchor, curves[1], false), curve_bd_rate(*anchor, curves[1], true)});
+  }
+  return out;
 }
 
 } // namespace gsem::eval

@@ -17,8 +17,10 @@ struct MeanCurve {
   std::vector<MeanPoint> points;
 };
 
-/// Ours ("layers", from layer 1 up; "signal alone"), then the reference codecs.
-std::vector<MeanCurve> mean_curves(const Evaluation& e, const std::vector<int>& qualities);
+/// Ours ("layers", from layer 1 up; "signal"), then the reference codecs; over the pictures that all of
+/// `same` measured, so that curves compare.
+std::vector<MeanCurve> mean_curves(const Evaluation& e, const std::vector<int>& qualities,
+                                   const std::vector<std::string>& same = {});
 
 /// A reference codec at our bytes, picture by picture.
 struct Matched {
@@ -30,7 +32,11 @@ struct Matched {
 };
 std::vector<Matched> match_codecs(const Evaluation& e, const std::vector<int>& qualities);
 
-/// BD-rate of `test` against `anchor` over PSNR, or MS-SSIM in decibels; the mean points' files count.
-std::optional<double> curve_bd_rate(const MeanCurve& anchor, const MeanCurve& test, bool ms_ssim);
+/// BD-rates of ours against one codec, over the pictures that it measured; whole files count.
+struct DeltaRates {
+  std::string codec;
+  std::optional<double> layers_psnr, layers_ms_ssim, alone_psnr, alone_ms_ssim; ///< per cent
+};
+std::vector<DeltaRates> delta_rates(const Evaluation& e, const std::vector<int>& qualities);
 
 } // namespace gsem::eval
