@@ -23,7 +23,7 @@ public:
       throw std::runtime_error("no captioned training pictures");
     net_ = TextSide(vocabulary.size());
     torch::NoGradGuard no_grad;
-    net_->mu.copy_(train_.pooled.mean({0, 1}));
+    net_->mu.copy_(train_.pooled.flatten(0, 1).mean(0));
     net_->sd.copy_(train_.pooled.flatten(0, 1).std(0).clamp_min(1e-4));
     TensorMap parameters{{"scale", scale_}};
     for (const auto& p : net_->named_parameters())
