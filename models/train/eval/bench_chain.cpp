@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "models/train/eval/bench_chain.hpp"
 
+#include "gst/bitstream/access_unit.hpp"
 #include "models/train/eval/pipeline.hpp"
 
 #include <chrono>
@@ -77,6 +78,39 @@ void push_bytes(Pipeline& pipeline, const Bytes& bytes) {
   pipeline.push("in", gst_buffer_new_memdup(bytes.data(), bytes.size()));
 }
 
+/// One long stream out of the same pictures again and again: numbers and timestamps go on, as a decoder of a
+/// long video sees them.
+class EndlessStream {
+public:
+  explicit EndlessStream(const std::vector<Bytes>& units) : units_(units) {}
+
+  Bytes next() {
+    using namespace bitstream;
+    const Bytes& unit = units_[count_ % units_.size()];
+    StreamHeader header;
+    AccessUnitHeader layers;
+    size_t header_size = 0, unit_size = 0;
+    if (parse_stream_header(unit, header, header_size) != Status::Ok)
+      header_size = 0; // headers are repeated every two seconds only
+    const ByteView rest = ByteView(unit).subspan(header_size);
+    if (parse_access_unit_header(rest, layers, unit_size, nullptr) != Status::Ok)
+      throw std::runtime_error("the encoder's stream cannot be read");
+    Bytes out;
+    if (count_ == 0)
+      out.assign(unit.begin(), unit.begin() + long(header_size));
+    layers.number = uint16_t(count_);
+    layers.timestamp = count_++;
+    write_access_unit_header(layers, timestamps_, out);
+    out.insert(out.end(), rest.begin() + long(unit_size), rest.end());
+    return out;
+  }
+
+private:
+  const std::vector<Bytes>& units_;
+  bitstream::TimestampState timestamps_;
+  uint64_t count_ = 0;
+};
+
 std::string decoder(int threads) {
   return "appsrc name=in ! semanticparse ! semanticdecodebin" + threads_of(threads) + kSink;
 }
@@ -106,11 +140,12 @@ std::vector<MemoryPoint> watch_memory(int threads, const std::vector<Bytes>& uni
   Pipeline pipeline(decoder(threads));
   std::vector<MemoryPoint> out{{0, resident_megabytes()}};
   pipeline.play();
+  EndlessStream stream(units);
   int pushed = 0, pulled = 0;
   for (; pulled < frames; pulled++) {
     // A few ahead only: what waits in the source is no memory of the chain. The first unit brings the header.
     while (pushed < frames && pushed < pulled + 16) {
-      push_bytes(pipeline, units[size_t(pushed) % units.size()]);
+      push_bytes(pipeline, stream.next());
       if (++pushed == frames)
         pipeline.end("in");
     }

@@ -28,7 +28,7 @@ struct MemoryPoint {
   double megabytes = 0; ///< resident
 };
 /// Resident memory while `frames` pictures go through the decoding chain, at eleven moments from one tenth
-/// to the end, and before the first. The access units are repeated with their stream header in between.
+/// to the end, and before the first. The pictures of `units` come again and again, renumbered as one stream.
 std::vector<MemoryPoint> watch_memory(int threads, const std::vector<Bytes>& units, int frames);
 
 /// Decodes a file's first picture, then returns: run in a process of its own to time all of a start.
