@@ -9,6 +9,9 @@
  * `live=on`) most maps are deltas that refer to the last key map only, so each of them can be lost or dropped
  * alone. A live picture whose turn comes too late gets no map.
  *
+ * `codec=vtm` codes the maps with VTM, the reference software of VVC, as external programs: the best
+ * efficiency, at seconds a map, every map alone (docs/vtm.md).
+ *
  * |[
  * gst-launch-1.0 filesrc location=bird.png ! pngdec ! videoconvert ! structenc ! structdec ! videoconvert ! \
  *     pngenc ! filesink location=edges.png
@@ -44,6 +47,8 @@ enum {
   PROP_CODEC,
   PROP_QUALITY,
   PROP_QUANTISER,
+  PROP_QP,
+  PROP_VTM_DIR,
   PROP_LIVE,
   PROP_KEY_INTERVAL,
   PROP_STATS
@@ -89,15 +94,30 @@ int quantiser_of(int quality) {
   return 62 - (quality - 35) * 22 / 28;
 }
 
+/// VTM's QP of a quality: 50 around the default, as SCMC's; a step of 6 halves or doubles its quantiser.
+int qp_of(int quality) {
+  if (quality < 16)
+    return 53;
+  if (quality < 36)
+    return 50;
+  return 50 - (quality - 35) * 18 / 28;
+}
+
 struct Settings {
   ModelSettings model;
   int detector = DETECTOR_NETWORK;
   std::string codec = "av1";
-  int quality = kDefaultQuality, quantiser = -1;
+  std::string vtm_dir; ///< empty: $GST_SEMANTIC_VTM_DIR
+  int quality = kDefaultQuality, quantiser = -1, qp = -1;
   int live = LIVE_AUTO;
   int key_interval = 50;
 
-  int effective_quantiser() const { return quantiser >= 0 ? quantiser : quantiser_of(quality); }
+  bool external() const { return codec == "vtm"; }
+  int effective_quantiser() const {
+    if (external())
+      return qp >= 0 ? qp : qp_of(quality);
+    return quantiser >= 0 ? quantiser : quantiser_of(quality);
+  }
 };
 
 struct Counters {
@@ -178,11 +198,14 @@ static bool make_encoder(GstStructEnc* self, const Settings& settings, bool live
   wanted.quantiser = settings.effective_quantiser();
   wanted.live = live;
   wanted.key_interval = settings.key_interval;
+  wanted.programs.program_dir = settings.vtm_dir;
+  wanted.programs.cancelled = [priv] { return priv->cancel.token().cancelled(); };
   std::string error;
   if (maps::MapEncoder::create(wanted, priv->encoder, error) != Status::Ok || !priv->encoder) {
-    GST_ELEMENT_ERROR(self, LIBRARY, SETTINGS,
-                      ("The map codec \"%s\" cannot be used.", settings.codec.c_str()),
-                      ("%s", error.c_str()));
+    if (priv->cancel.token().cancelled())
+      return false; // flushed or stopped while an external program ran: no error
+    GST_ELEMENT_ERROR(self, RESOURCE, NOT_FOUND,
+                      ("The map codec \"%s\" cannot be used.", settings.codec.c_str()), ("%s", error.c_str()));
     return false;
   }
   priv->encoder_live = live;
@@ -253,7 +276,7 @@ static gboolean gst_struct_enc_set_format(GstVideoEncoder* encoder, GstVideoCode
     priv->key_pending = true;
     LayerIdentity id;
     id.profile = priv->profile ? priv->profile->name : "";
-    id.codec = priv->started.codec;
+    id.codec = maps::coded_format(priv->started.codec);
     id.codec_data = priv->encoder->codec_header();
     GstCaps* caps = gst_caps_new_empty_simple(GSEM_CAPS_STRUCTURE);
     write_identity(caps, id);
@@ -316,6 +339,21 @@ static GstFlowReturn skip_late(GstStructEnc* self, GstVideoCodecFrame* frame) {
   return finish_as_gap(GST_VIDEO_ENCODER(self), frame);
 }
 
+static GstFlowReturn codec_failed(GstStructEnc* self, GstVideoCodecFrame* frame, Status status) {
+  StructEncPrivate* priv = self->priv;
+  auto encoder = GST_VIDEO_ENCODER(self);
+  if (priv->cancel.token().cancelled()) {
+    finish_as_gap(encoder, frame);
+    return GST_FLOW_FLUSHING;
+  }
+  // Embedded codecs do not fail; this is an external program that is missing, crashed or hung.
+  std::string why = priv->encoder->last_error();
+  GST_ELEMENT_ERROR(self, RESOURCE, FAILED, ("The edge map cannot be coded."),
+                    ("%s: %s", priv->started.codec.c_str(), why.empty() ? status_name(status) : why.c_str()));
+  finish_as_gap(encoder, frame);
+  return GST_FLOW_ERROR;
+}
+
 static GstFlowReturn encode_map(GstStructEnc* self, GstVideoCodecFrame* frame, const maps::Map& map) {
   StructEncPrivate* priv = self->priv;
   auto encoder = GST_VIDEO_ENCODER(self);
@@ -324,7 +362,7 @@ static GstFlowReturn encode_map(GstStructEnc* self, GstVideoCodecFrame* frame, c
   Status status =
       priv->encoder->encode({map.data.data(), map.width, map.height, map.width}, priv->key_pending, coded);
   if (status != Status::Ok || coded.payload.empty())
-    return fail(self, frame, "The edge map cannot be coded.", status_name(status));
+    return codec_failed(self, frame, status);
   if (!set_payload(encoder, frame, coded.payload.data(), coded.payload.size()))
     return fail(self, frame, "Out of memory.", "no buffer for the map");
   describe_unit(self, frame->output_buffer, coded.key);
@@ -401,6 +439,12 @@ static void gst_struct_enc_set_property(GObject* object, guint id, const GValue*
   case PROP_QUANTISER:
     settings.quantiser = g_value_get_int(value);
     break;
+  case PROP_QP:
+    settings.qp = g_value_get_int(value);
+    break;
+  case PROP_VTM_DIR:
+    settings.vtm_dir = g_value_get_string(value) ? g_value_get_string(value) : "";
+    break;
   case PROP_LIVE:
     settings.live = g_value_get_enum(value);
     break;
@@ -437,6 +481,12 @@ static void gst_struct_enc_get_property(GObject* object, guint id, GValue* value
   case PROP_QUANTISER:
     g_value_set_int(value, settings.quantiser);
     break;
+  case PROP_QP:
+    g_value_set_int(value, settings.qp);
+    break;
+  case PROP_VTM_DIR:
+    g_value_set_string(value, settings.vtm_dir.empty() ? nullptr : settings.vtm_dir.c_str());
+    break;
   case PROP_LIVE:
     g_value_set_enum(value, settings.live);
     break;
@@ -468,18 +518,28 @@ static void install_properties(GObjectClass* klass) {
                                                     detector_type(), DETECTOR_NETWORK, kReady));
   g_object_class_install_property(klass, PROP_CODEC,
                                   g_param_spec_string("codec", "Codec",
-                                                      "What codes the maps: av1, and others where installed",
+                                                      "What codes the maps: av1, or vtm (external programs)",
                                                       "av1", kReady));
   g_object_class_install_property(klass, PROP_QUALITY,
                                   g_param_spec_int("quality", "Quality",
-                                                   "Quality of the maps, 63 the best; sets the quantiser: "
-                                                   "0-15 give 63, 16-35 give 62, above it falls to 40",
+                                                   "Quality of the maps, 63 the best; sets the quantiser "
+                                                   "(0-15 give 63, 16-35 give 62, above it falls to 40) "
+                                                   "or the QP (53, 50, falling to 32)",
                                                    0, 63, kDefaultQuality, kPlaying));
   g_object_class_install_property(
       klass, PROP_QUANTISER,
       g_param_spec_int("quantiser", "Quantiser",
-                       "The map codec's own quantiser, 0 (finest) to 63 (-1 = from quality)", -1,
-                       kMaxQuantiser, -1, kPlaying));
+                       "Quantiser of codec=av1, 0 (finest) to 63 (-1 = from quality)", -1, kMaxQuantiser, -1,
+                       kPlaying));
+  g_object_class_install_property(klass, PROP_QP,
+                                  g_param_spec_int("qp", "QP",
+                                                   "QP of codec=vtm, 0 (finest) to 63 (-1 = from quality)",
+                                                   -1, kMaxQuantiser, -1, kPlaying));
+  g_object_class_install_property(
+      klass, PROP_VTM_DIR,
+      g_param_spec_string("vtm-dir", "VTM folder",
+                          "Folder of VTM 15.2 or later, for codec=vtm (unset = $GST_SEMANTIC_VTM_DIR)",
+                          nullptr, kReady));
   g_object_class_install_property(klass, PROP_LIVE,
                                   g_param_spec_enum("live", "Live",
                                                     "Whether maps may be deltas from the last key map",
