@@ -93,7 +93,8 @@ Tensor leaky(Tensor x, double slope) {
 }
 
 Tensor clip6(Tensor x) {
-  return x.requires_grad() ? at::hardtanh(x, 0, 6) : at::hardtanh_(x, 0, 6);
+  // LibTorch 1.13 has no gradient of hardtanh in bfloat16.
+  return x.requires_grad() ? at::clamp(x, 0, 6) : at::hardtanh_(x, 0, 6);
 }
 
 Tensor sum(Tensor a, const Tensor& b) {

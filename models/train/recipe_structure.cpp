@@ -5,14 +5,17 @@
 #include "models/train/losses.hpp"
 #include "models/train/stage_inputs.hpp"
 
-/// Base picture and coded map to a picture: L1, feature distance, after a while a weak adversarial term, and
-/// on whole captioned pictures a contrastive text term (without it the base's colours are ignored). A quarter
-/// of a batch are general photos. The base is blank or wrong often enough that neither is relied on.
+#include <array>
+
+/// Base picture and coded map to a picture: a little L1 (more of it comes out grey), feature distance, the
+/// base's colours in coarse cells, after a while a weak adversarial term, and on whole captioned pictures a
+/// contrastive text term (without it the base's colours are ignored). A quarter of a batch are general
+/// photos. The base is blank or wrong often enough that neither is relied on.
 namespace gsem::train {
 namespace {
 
 constexpr double kBlank = 0.15, kWrong = 0.1, kNoise = 0.3;
-constexpr int64_t kNoHint = 127, kQuietSteps = 400;
+constexpr int64_t kNoHint = 127, kQuietSteps = 600;
 
 class StructureRecipe : public AveragedRecipe<nets::StructureSynthesis> {
 public:
@@ -94,6 +97,7 @@ public:
       fooled = adversarial_loss(discriminator_, discriminator_->mix(seen), conditional ? &c : nullptr);
     }
     const Tensor l1 = (y - x).abs().mean(), distance = feature_distance(seen, wanted);
+    const Tensor colours = colour_distance(y, base, birds);
     Tensor words = torch::zeros({});
     if (conditional) {
       const Tensor own = c.sentence.narrow(0, 0, birds),
@@ -102,11 +106,13 @@ public:
     }
     adam_->zero_grad();
     // Adversarial too strong or too early: grey embossings of the map.
-    (2 * l1 + distance + (info.step >= kQuietSteps ? 0.03 : 0.0) * fooled + 0.3 * words).backward();
+    (0.5 * l1 + 3 * colours + distance + (info.step >= kQuietSteps ? 0.03 : 0.0) * fooled + 0.3 * words)
+        .backward();
     adam_->step(rate(6e-4, info), 5);
     set_requires_grad(*discriminator_, true);
     update_average(*average_, *net_, info.step > 300 ? 0.995 : 0.98);
     return {{"l1", l1.item<double>()},
+            {"colours", colours.item<double>()},
             {"features", distance.item<double>()},
             {"judged", judged.item<double>()},
             {"fooled", fooled.item<double>()},
@@ -166,6 +172,23 @@ private:
   double rate(double own, const StepInfo& info) const {
     const double fall = info.progress < 0.6 ? 1 : 1 - 0.85 * (info.progress - 0.6) / 0.4;
     return context_->rate(own) * fall * std::min(1.0, double(info.step + 1) / 100);
+  }
+
+  /// Cells of a painted base (the first `birds`) are larger: its shapes are elsewhere than the map's. A blank
+  /// base asks for nothing.
+  static Tensor colour_distance(const Tensor& y, const Tensor& base, int64_t birds) {
+    const Tensor given = (base.abs().amax({1, 2, 3}) > 0).to(torch::kFloat32).view({-1, 1, 1, 1});
+    auto cells = [](const Tensor& v, int64_t from, int64_t to, int64_t side) {
+      return torch::adaptive_avg_pool2d(v.slice(0, from, to).contiguous(), {side, side});
+    };
+    Tensor sum = torch::zeros({});
+    const int64_t n = y.size(0);
+    for (const auto& [from, to, side] : {std::array<int64_t, 3>{0, birds, 4}, {birds, n, 16}})
+      if (to > from) {
+        const Tensor apart = (cells(y, from, to, side) - cells(base, from, to, side)).abs();
+        sum = sum + (apart * given.slice(0, from, to)).mean() * double(to - from) / double(n);
+      }
+    return sum;
   }
 
   /// The first `birds` are captioned: painted, blank or another one's; the others: blank or vague.
