@@ -222,8 +222,21 @@ static gboolean handle_segment(GstSemanticLayerJoin* self, GstAggregatorPad* pad
   return TRUE;
 }
 
+/// GstAggregator would clip a GAP against the undefined segment, which is a critical warning.
+static bool is_gap_without_segment(GstAggregatorPad* pad, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) != GST_EVENT_GAP)
+    return false;
+  gsem::ObjectLock lock(pad);
+  return pad->segment.format != GST_FORMAT_TIME;
+}
+
 static gboolean sink_event(GstAggregator* agg, GstAggregatorPad* pad, GstEvent* event) {
   auto* self = GST_SEMANTIC_LAYER_JOIN(agg);
+  if (is_gap_without_segment(pad, event)) {
+    GST_WARNING_OBJECT(pad, "a GAP before any segment has no time: dropped");
+    gst_event_unref(event);
+    return TRUE;
+  }
   gboolean ok = TRUE;
   if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS)
     ok = handle_caps(self, pad, event);
