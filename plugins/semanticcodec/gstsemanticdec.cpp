@@ -175,6 +175,9 @@ static gboolean gst_semantic_dec_flush(GstVideoDecoder* decoder) {
   return TRUE;
 }
 
+/// Every picture has left by the time the next one comes.
+static GstFlowReturn gst_semantic_dec_drain(GstVideoDecoder*) { return GST_FLOW_OK; }
+
 static GstStateChangeReturn gst_semantic_dec_change_state(GstElement* element, GstStateChange transition) {
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
     GST_SEMANTIC_DEC(element)->priv->cancel.cancel();
@@ -585,6 +588,8 @@ static void gst_semantic_dec_class_init(GstSemanticDecClass* klass) {
   decoder_class->start = gst_semantic_dec_start;
   decoder_class->stop = gst_semantic_dec_stop;
   decoder_class->flush = gst_semantic_dec_flush;
+  decoder_class->drain = gst_semantic_dec_drain;
+  decoder_class->finish = gst_semantic_dec_drain;
   decoder_class->set_format = gst_semantic_dec_set_format;
   decoder_class->getcaps = gst_semantic_dec_getcaps;
   decoder_class->handle_frame = gst_semantic_dec_handle_frame;

@@ -233,7 +233,7 @@ static gboolean gst_signal_dec_pad_caps(GstSemanticLayerJoin* join, GstAggregato
     } else if (g_str_equal(name, GSEM_PAD_SIGNAL)) {
       if (!set_signal_caps(self, caps))
         return FALSE;
-    } else if (std::string error = priv->maps.set_caps(caps); !error.empty()) {
+    } else if (std::string error = priv->maps.set_caps(caps, priv->cancel); !error.empty()) {
       GST_ELEMENT_WARNING(self, STREAM, WRONG_TYPE,
                           ("The edge maps of this stream cannot be read; the pictures go on without."),
                           ("%s", error.c_str()));

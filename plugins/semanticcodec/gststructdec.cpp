@@ -193,7 +193,7 @@ static gboolean gst_struct_dec_pad_caps(GstSemanticLayerJoin* join, GstAggregato
       priv->base_known = true;
       priv->features_id = 0;
     } else {
-      std::string error = priv->maps.set_caps(caps);
+      std::string error = priv->maps.set_caps(caps, priv->cancel);
       const LayerGeometry& g = priv->maps.geometry();
       if (g.sized() && !g.possible()) {
         GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("A picture of %dx%d cannot be made.", g.width, g.height),

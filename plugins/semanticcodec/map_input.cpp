@@ -5,7 +5,7 @@
 
 namespace gsem::codec {
 
-std::string MapInput::set_caps(const GstCaps* caps) {
+std::string MapInput::set_caps(const GstCaps* caps, CancelSwitch& cancel) {
   geometry_ = read_geometry(caps);
   LayerIdentity id = read_identity(caps);
   if (id.codec.empty())
@@ -14,8 +14,10 @@ std::string MapInput::set_caps(const GstCaps* caps) {
     return {}; // the same stream goes on: its key map is still good
   decoder_.reset();
   identity_ = id;
+  maps::ExternalPrograms programs;
+  programs.cancelled = [&cancel] { return cancel.token().cancelled(); };
   std::string error;
-  Status status = maps::MapDecoder::create(id.codec, id.codec_data, decoder_, error);
+  Status status = maps::MapDecoder::create(id.codec, id.codec_data, decoder_, error, programs);
   if (status == Status::Ok && decoder_)
     return {};
   decoder_.reset();
@@ -34,11 +36,12 @@ bool MapInput::decode(GstElement* element, GstBuffer* buffer, maps::Map& map) {
   }
   if (status == Status::Ok)
     return true;
+  std::string why = decoder_->last_error();
   if (warn_())
     GST_ELEMENT_WARNING(
         element, STREAM, DECODE, ("A damaged edge map was dropped."),
         ("%s; the picture from below is shown (said once a second at most, all are counted in stats)",
-         status_name(status)));
+         why.empty() ? status_name(status) : why.c_str()));
   return false;
 }
 

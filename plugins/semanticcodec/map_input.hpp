@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "plugins/semanticcodec/cancel_switch.hpp"
 #include "plugins/semanticcodec/layer_caps.hpp"
 #include "plugins/semanticcodec/timing.hpp"
 #include "vtm_bridge/map_codec.hpp"
@@ -16,7 +17,8 @@ namespace gsem::codec {
 class MapInput {
 public:
   /// New caps. Empty, or why the maps cannot be read (then every decode() fails until other caps come).
-  std::string set_caps(const GstCaps* caps);
+  /// `cancel` breaks off codecs that are external programs; it must outlive this object.
+  std::string set_caps(const GstCaps* caps, CancelSwitch& cancel);
   /// False for a damaged map, or one whose key map is missing; counted by the caller, warned of here once a
   /// second.
   bool decode(GstElement* element, GstBuffer* buffer, maps::Map& map);

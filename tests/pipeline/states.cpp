@@ -7,13 +7,13 @@
 using namespace pipeline_test;
 
 GST_START_TEST(test_up_and_down_three_times) {
-  Line line(encode_line(test_source(-1, 64, 48), {}) + " ! " + decode_line({}));
+  Line line(direct_line(test_source(-1, 64, 48)));
   for (int i = 0; i < 3; i++) {
     for (GstState state : {GST_STATE_PLAYING, GST_STATE_PAUSED, GST_STATE_READY})
       fail_unless(line.set(state) != GST_STATE_CHANGE_FAILURE, "%s", line.errors().c_str());
     fail_unless(line.set(GST_STATE_PLAYING) != GST_STATE_CHANGE_FAILURE);
     Shown shown;
-    fail_unless(line.pull(shown));
+    fail_unless(line.pull(shown), "%s", line.errors().c_str());
     fail_unless_equals_int(shown.layers, 14);
     line.set(GST_STATE_NULL);
   }
@@ -23,7 +23,7 @@ GST_END_TEST
 
 GST_START_TEST(test_stop_in_the_middle_of_inference) {
   // A large picture keeps the networks busy for seconds; stopping must not wait for that.
-  Line line(encode_line(test_source(-1, 1024, 1024), {}) + " ! " + decode_line({}));
+  Line line(direct_line(test_source(-1, 1024, 1024)));
   line.set(GST_STATE_PLAYING);
   g_usleep(300000);
   fail_unless_equals_int(line.set(GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
