@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
 #include <deque>
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace gsem::runtime {
 
@@ -160,15 +162,85 @@ void serve(const std::shared_ptr<Shared>& shared) {
   }
 }
 
+/// All inference threads of the process. A job that lost its caller may hold the last reference to its
+/// executor, and then nobody waits for its thread until the process exits. There somebody must: the statics
+/// of LibTorch and oneDNN may not go under a running job.
+class Threads {
+public:
+  static Threads& get() {
+    static Threads threads;
+    return threads;
+  }
+
+  void start(const std::shared_ptr<Shared>& shared) {
+    const std::lock_guard lock(mutex_);
+    threads_.push_back({shared, std::thread([shared] { serve(shared); })});
+  }
+
+  /// Waits for the thread of `shared`, which has been told to stop.
+  void join(const Shared* shared) {
+    std::thread thread;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = std::find_if(threads_.begin(), threads_.end(),
+                                      [&](const Entry& entry) { return entry.shared.get() == shared; });
+      if (found == threads_.end())
+        return;
+      thread = std::move(found->thread);
+      threads_.erase(found);
+    }
+    thread.join();
+  }
+
+  /// Makes exit() wait for jobs without a caller before it takes down any static made so far. oneDNN makes
+  /// some of its own when an operation first needs them, so this is called whenever a job loses its caller;
+  /// after a number of times all have been made.
+  void wait_at_exit() {
+    constexpr int kEnough = 32;
+    if (hooks_.fetch_add(1) < kEnough)
+      std::atexit([] { Threads::get().finish(); });
+  }
+
+  ~Threads() { finish(); }
+
+private:
+  struct Entry {
+    std::shared_ptr<Shared> shared;
+    std::thread thread;
+  };
+
+  void finish() {
+    std::vector<Entry> entries;
+    {
+      const std::lock_guard lock(mutex_);
+      entries.swap(threads_);
+    }
+    for (auto& [shared, thread] : entries) {
+      std::deque<JobPtr> dropped[2]; // their objects go without the lock
+      {
+        const std::lock_guard lock(shared->mutex);
+        shared->stop = true;
+        dropped[0].swap(shared->queue[0]);
+        dropped[1].swap(shared->queue[1]);
+        shared->wake.notify_all();
+      }
+      thread.join();
+    }
+  }
+
+  std::atomic<int> hooks_{0};
+  std::mutex mutex_;
+  std::vector<Entry> threads_;
+};
+
 } // namespace
 
 struct Executor::Impl {
   std::shared_ptr<Shared> shared = std::make_shared<Shared>();
-  std::thread thread;
 };
 
 Executor::Executor() : impl_(std::make_unique<Impl>()) {
-  impl_->thread = std::thread([shared = impl_->shared] { serve(shared); });
+  Threads::get().start(impl_->shared);
 }
 
 Executor::~Executor() {
@@ -177,10 +249,8 @@ Executor::~Executor() {
     impl_->shared->stop = true;
     impl_->shared->wake.notify_all();
   }
-  if (impl_->thread.get_id() == std::this_thread::get_id())
-    impl_->thread.detach();
-  else
-    impl_->thread.join();
+  if (executor_of_thread != impl_->shared.get()) // not by its own job: that thread ends by itself
+    Threads::get().join(impl_->shared.get());
 }
 
 std::shared_ptr<Executor> Executor::get() {
@@ -204,6 +274,8 @@ JobResult await(Job& job, std::string* error) {
   while (job.stage != Job::Stage::Finished) {
     if (state.cancelled) {
       job.abandoned = true;
+      if (job.stage == Job::Stage::Running)
+        Threads::get().wait_at_exit();
       return JobResult::Cancelled;
     }
     const bool timed = job.stage == Job::Stage::Queued && job.deadline != Clock::time_point::max();
