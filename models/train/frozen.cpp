@@ -132,8 +132,12 @@ Tensor each_with_mirror(const Tensor& pictures, bool bf16, const std::function<T
   constexpr int64_t kBatch = 32;
   for (int64_t i = 0; i < pictures.size(0); i += kBatch) {
     const Tensor x = to_unit(pictures.slice(0, i, i + kBatch));
-    Bf16Scope scope(bf16);
-    rows.push_back(torch::stack({f(x), f(x.flip(3).contiguous(at::MemoryFormat::ChannelsLast))}, 1));
+    std::vector<Tensor> both;
+    {
+      Bf16Scope scope(bf16);
+      both = {f(x), f(x.flip(3).contiguous(at::MemoryFormat::ChannelsLast))};
+    }
+    rows.push_back(torch::stack(both, 1));
   }
   return torch::cat(rows);
 }

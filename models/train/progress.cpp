@@ -43,6 +43,8 @@ Progress::Progress(const std::string& csv, const Position& from, int64_t every)
 }
 
 Progress::~Progress() {
+  if (count_ > 0)
+    write_row(last_);
   if (open_line_)
     std::printf("\n");
   std::fflush(stdout);
@@ -71,6 +73,7 @@ void Progress::step(const Position& now, const Losses& losses, double remaining)
   for (size_t i = 0; i < losses.size(); i++)
     sums_[i].second += losses[i].second;
   count_++;
+  last_ = now;
   if (now.step % every_ == 0) {
     write_row(now);
     latest_ = sums_;

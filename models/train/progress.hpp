@@ -25,6 +25,7 @@ class Progress {
 public:
   /// Rows of an earlier run after `from` are cut off, so that the log fits the checkpoint that was resumed.
   Progress(const std::string& csv, const Position& from, int64_t every);
+  /// Writes the row of the last, incomplete average.
   ~Progress();
   /// After each step. `remaining`: seconds still to go as far as is known, < 0: not known.
   void step(const Position& now, const Losses& losses, double remaining);
@@ -39,6 +40,7 @@ private:
   int64_t every_, count_ = 0, shown_pictures_ = 0;
   double shown_seconds_ = 0;
   Losses sums_, latest_;
+  Position last_;
   std::chrono::steady_clock::time_point last_shown_;
 };
 

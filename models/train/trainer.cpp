@@ -238,7 +238,11 @@ std::unique_ptr<Recipe> make_recipe(const std::string& net) {
 }
 
 Ending train(const Settings& settings) {
-  return Run(settings).go();
+  try {
+    return Run(settings).go();
+  } catch (const c10::Error& e) {
+    throw std::runtime_error(e.what_without_backtrace());
+  }
 }
 
 } // namespace gsem::train
