@@ -5,19 +5,21 @@
  *
  * Makes access units of RTP packets (docs/rtp.md). Whatever arrives is of use: each intact layer goes on, a
  * layer that was sent and did not arrive is marked as lost, and one that was not sent is not mentioned. An
- * access unit goes on as soon as all layers that were sent are there, or when a packet of a later one comes.
- * An access unit of which nothing arrived becomes one GAP event with the MISSING_DATA flag, however many
- * packets it had. Belongs behind `rtpjitterbuffer`; it does not need its `do-lost`.
+ * access unit goes on as soon as all layers that were sent are there, or when a packet of a later one comes,
+ * or, in a live pipeline, when its picture is due. An access unit of which nothing arrived becomes one GAP
+ * event with the MISSING_DATA flag, however many packets it had. Belongs behind `rtpjitterbuffer`; it does
+ * not need its `do-lost`.
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 udpsrc port=5004
- * caps="application/x-rtp,media=video,clock-rate=90000,encoding-name=X-SEMANTIC" ! rtpjitterbuffer !
- * rtpsemanticdepay ! semanticdecodebin ! videoconvert ! autovideosink
+ * gst-launch-1.0 udpsrc port=5004 \
+ *   caps="application/x-rtp,media=video,clock-rate=90000,encoding-name=X-SEMANTIC" ! \
+ *   rtpjitterbuffer ! rtpsemanticdepay ! semanticdecodebin ! videoconvert ! autovideosink
  * ]|
  */
 #include "plugins/semantic/gstrtpsemanticdepay.h"
 
+#include "plugins/semantic/deadline_timer.hpp"
 #include "plugins/semantic/layer_caps.hpp"
 #include "plugins/semantic/rtp_assembler.hpp"
 
@@ -44,6 +46,12 @@ constexpr int kClockRate = 90000;
 constexpr unsigned kMaxGaps = 64;
 /// Key units are asked for at most once in this time.
 constexpr int kRequestInterval = kClockRate;
+/// Least time for the packets of a unit to come, when nothing upstream waits for late ones and the frame rate
+/// is not known; and the most that is taken for a frame of a slow stream.
+constexpr GstClockTime kUsualFrame = 40 * GST_MSECOND, kLongestFrame = 200 * GST_MSECOND;
+/// A jitter buffer gives up on a lost packet when the picture is due, and only then lets go of those behind
+/// it.
+constexpr GstClockTime kReleaseSlack = 20 * GST_MSECOND;
 /// A stream header as `config`, base64.
 constexpr size_t kMaxConfig = 16384;
 
@@ -53,7 +61,7 @@ struct LayerCounters {
 
 struct Counters {
   RtpCounters packets;
-  guint64 units = 0, key_requests = 0;
+  guint64 units = 0, key_requests = 0, due_units = 0;
   std::array<LayerCounters, kLayers> layers;
 };
 
@@ -68,11 +76,15 @@ struct Source {
   bool waiting = true;                         ///< for a unit that decodes alone
   std::optional<int> key_map;                  ///< number of the last key map that came
   std::optional<guint32> request_time;         ///< RTP time of the last request
+  std::optional<uint16_t> timed_unit;          ///< number of the unit that `due` is about
+  GstClockTime due = GST_CLOCK_TIME_NONE;      ///< running time
 };
 
 struct Depay : Source {
-  explicit Depay(RtpAssembler::Handler handler) : assembler(std::move(handler)) {}
+  Depay(RtpAssembler::Handler handler, GstElement* owner, std::function<void()> unit_due)
+      : assembler(std::move(handler)), timer(owner, std::move(unit_due)) {}
   RtpAssembler assembler;
+  DeadlineTimer timer;
   Bytes announced; ///< stream header of the caps on the source pad
   TimestampState timestamps;
   bool header_due = true; ///< the next unit begins with the stream header
@@ -299,9 +311,58 @@ static void publish_counters(GstRtpSemanticDepay* self) {
 }
 
 static void begin_source(Depay& depay) {
+  depay.timer.disarm();
   depay.assembler.reset();
   static_cast<Source&>(depay) = Source{};
   depay.header_due = true;
+}
+
+/// A unit that stays open is to go on when its picture is due: the packet that would close it may come much
+/// later, or never. Not live, there is no such time.
+static void watch_open_unit(GstRtpSemanticDepay* self) {
+  Depay& depay = *self->priv;
+  const auto first = depay.assembler.open_unit();
+  if (!first) {
+    depay.timed_unit.reset();
+    depay.timer.disarm();
+    return;
+  }
+  if (depay.timed_unit == depay.assembler.number())
+    return;
+  depay.timed_unit = depay.assembler.number();
+  auto* base = GST_RTP_BASE_DEPAYLOAD(self);
+  depay.due = gst_segment_to_running_time(&base->segment, GST_FORMAT_TIME, first->time);
+  const auto latency = live_latency(GST_RTP_BASE_DEPAYLOAD_SINKPAD(base));
+  if (!latency || !GST_CLOCK_TIME_IS_VALID(depay.due)) {
+    depay.timer.disarm();
+    return;
+  }
+  const GstClockTime frame =
+      depay.assembler.have_header() ? frame_duration(depay.assembler.header()) : GST_CLOCK_TIME_NONE;
+  depay.due += std::max(*latency + kReleaseSlack,
+                        GST_CLOCK_TIME_IS_VALID(frame) ? std::min(frame, kLongestFrame) : kUsualFrame);
+  depay.timer.arm(depay.due);
+}
+
+/// From the timer's thread.
+static void take_due_unit(GstRtpSemanticDepay* self) {
+  Depay& depay = *self->priv;
+  GstPad* sink = GST_RTP_BASE_DEPAYLOAD_SINKPAD(self);
+  GST_PAD_STREAM_LOCK(sink);
+  const GstClockTime now = gst_element_get_current_running_time(GST_ELEMENT(self));
+  if (!depay.timed_unit || !depay.assembler.open_unit() || !GST_CLOCK_TIME_IS_VALID(now)) {
+    // Closed in the meantime, or no longer playing.
+  } else if (now < depay.due) {
+    depay.timer.arm(depay.due); // a later unit is open by now
+  } else {
+    GST_DEBUG_OBJECT(self, "unit %u is due and not complete", *depay.timed_unit);
+    depay.timed_unit.reset();
+    depay.assembler.finish();
+    publish_counters(self);
+    ObjectLock lock(self);
+    ++depay.counters.due_units;
+  }
+  GST_PAD_STREAM_UNLOCK(sink);
 }
 
 static GstBuffer* process_rtp_packet(GstRTPBaseDepayload* base, GstRTPBuffer* rtp) {
@@ -323,6 +384,7 @@ static GstBuffer* process_rtp_packet(GstRTPBaseDepayload* base, GstRTPBuffer* rt
       ByteView(payload, gst_rtp_buffer_get_payload_len(rtp)),
       {gst_rtp_buffer_get_seq(rtp), gst_rtp_buffer_get_timestamp(rtp), GST_BUFFER_PTS(rtp->buffer)});
   publish_counters(self);
+  watch_open_unit(self);
   return nullptr;
 }
 
@@ -363,6 +425,7 @@ static gboolean handle_event(GstRTPBaseDepayload* base, GstEvent* event) {
   Depay& depay = *self->priv;
   switch (GST_EVENT_TYPE(event)) {
   case GST_EVENT_EOS:
+    depay.timer.disarm();
     depay.assembler.finish();
     publish_counters(self);
     break;
@@ -390,10 +453,17 @@ static GstStateChangeReturn change_state(GstElement* element, GstStateChange tra
     ObjectLock lock(self);
     self->priv->counters = Counters{};
   }
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING || transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+    self->priv->timer.set_running(transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    self->priv->timer.shut();
   const auto result =
       GST_ELEMENT_CLASS(gst_rtp_semantic_depay_parent_class)->change_state(element, transition);
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && result != GST_STATE_CHANGE_FAILURE)
-    forget(*self->priv);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
+    self->priv->timer.stop(); // the pads are inactive: it cannot be stuck in a push
+    if (result != GST_STATE_CHANGE_FAILURE)
+      forget(*self->priv);
+  }
   return result;
 }
 
@@ -409,8 +479,8 @@ static GstStructure* make_stats(GstRtpSemanticDepay* self) {
       "application/x-rtp-semantic-depay-stats", "packets", G_TYPE_UINT64, c.packets.packets, "bad-packets",
       G_TYPE_UINT64, c.packets.bad, "late-packets", G_TYPE_UINT64, c.packets.late, "access-units",
       G_TYPE_UINT64, c.units, "lost-units", G_TYPE_UINT64, c.packets.units_lost, "headerless-units",
-      G_TYPE_UINT64, c.packets.headerless, "repeats-used", G_TYPE_UINT64, c.packets.repeats, "key-requests",
-      G_TYPE_UINT64, c.key_requests, nullptr);
+      G_TYPE_UINT64, c.packets.headerless, "due-units", G_TYPE_UINT64, c.due_units, "repeats-used",
+      G_TYPE_UINT64, c.packets.repeats, "key-requests", G_TYPE_UINT64, c.key_requests, nullptr);
   for (size_t i = 0; i < kLayers; ++i) {
     Ptr<GstStructure> nested(gst_structure_new(kLayerNames[i].pad, "present", G_TYPE_UINT64,
                                                c.layers[i].present, "lost", G_TYPE_UINT64, c.layers[i].lost,
@@ -463,7 +533,8 @@ static void finalize(GObject* object) {
 }
 
 static void gst_rtp_semantic_depay_init(GstRtpSemanticDepay* self) {
-  self->priv = new Depay([self](const ReceivedUnit& unit) { take_unit(self, unit); });
+  self->priv = new Depay([self](const ReceivedUnit& unit) { take_unit(self, unit); }, GST_ELEMENT(self),
+                         [self] { take_due_unit(self); });
 }
 
 static void gst_rtp_semantic_depay_class_init(GstRtpSemanticDepayClass* klass) {
@@ -499,8 +570,9 @@ static void gst_rtp_semantic_depay_class_init(GstRtpSemanticDepayClass* klass) {
           "stats", "Statistics",
           "Counters since READY->PAUSED (guint64): packets, bad-packets (broken), late-packets "
           "(of units that are over), access-units, lost-units (nothing of them came), "
-          "headerless-units (no stream header known), repeats-used (layers that a repeat "
-          "brought back), key-requests, and a structure for each layer: present, lost",
+          "headerless-units (no stream header known), due-units (handed on incomplete because their "
+          "picture was due), repeats-used (layers that a repeat brought back), key-requests, and a "
+          "structure for each layer: present, lost",
           GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
   auto* element = GST_ELEMENT_CLASS(klass);
   element->change_state = change_state;

@@ -6,17 +6,18 @@
  * Puts the access units of a layered stream into RTP packets (docs/rtp.md). Small layers share a packet,
  * large ones are fragmented within `mtu`, which includes RTP header extensions. Access units without layers
  * are not sent. A caption is repeated in later packets at the times of `caption-repeat`, so that one burst of
- * losses does not take it away for seconds.
+ * losses does not take it away for seconds; in a live pipeline also when no later access unit comes.
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 filesrc location=out.gsem ! semanticparse ! rtpsemanticpay ! udpsink host=127.0.0.1
- * port=5004
+ * gst-launch-1.0 filesrc location=in.gsem ! semanticparse ! rtpsemanticpay ! \
+ *   udpsink host=127.0.0.1 port=5004
  * ]|
  */
 #include "plugins/semantic/gstrtpsemanticpay.h"
 
 #include "gst/bitstream/rtp_descriptor.hpp"
+#include "plugins/semantic/deadline_timer.hpp"
 #include "plugins/semantic/layer_caps.hpp"
 #include "plugins/semantic/rtp_packer.hpp"
 
@@ -42,6 +43,9 @@ constexpr char kDefaultCaptionRepeat[] = "40,200";
 constexpr size_t kMaxRepeats = 8;
 constexpr unsigned kMaxRepeatDelay = 60000; ///< ms
 
+/// What a repeat waits for a unit to travel with, when the frame rate is not known, and at most.
+constexpr GstClockTime kUsualFrame = 40 * GST_MSECOND, kLongestFrame = 200 * GST_MSECOND;
+
 /// The caption to be sent again.
 struct Repeats {
   Bytes caption;
@@ -56,6 +60,8 @@ struct Counters {
 
 /// Streaming thread, but for what says otherwise.
 struct Pay {
+  Pay(GstElement* owner, std::function<void()> repeat_due) : timer(owner, std::move(repeat_due)) {}
+  DeadlineTimer timer; ///< for repeats that no unit takes along
   StreamHeader header;
   Bytes header_bytes;
   bool announced = false; ///< `header_bytes` are in the caps
@@ -66,7 +72,8 @@ struct Pay {
   bool sent_unit = false;
   GstClockTime last_pts = GST_CLOCK_TIME_NONE; ///< of the last unit sent
   Repeats repeats;
-  Ptr<GstCaps> measured_caps; ///< `extension_bytes` are of these
+  GstClockTime timed_repeat = GST_CLOCK_TIME_NONE; ///< the one the timer waits for
+  Ptr<GstCaps> measured_caps;                      ///< `extension_bytes` are of these
   size_t extension_bytes = 0;
   bool warned_header = false;
 
@@ -307,6 +314,35 @@ static bool repeat_due(Repeats& repeats, GstClockTime now) {
   return due;
 }
 
+/// Running time at which the next repeat goes out alone: a frame after it is due and could have arrived here
+/// with a unit. None when there is none, or the pipeline is not live.
+static GstClockTime lonely_repeat_time(GstRtpSemanticPay* self) {
+  Pay& pay = *self->priv;
+  if (pay.repeats.due.empty() || !pay.sent_unit)
+    return GST_CLOCK_TIME_NONE;
+  auto* base = GST_RTP_BASE_PAYLOAD(self);
+  const auto latency = live_latency(GST_RTP_BASE_PAYLOAD_SINKPAD(base));
+  const GstClockTime due =
+      gst_segment_to_running_time(&base->segment, GST_FORMAT_TIME, pay.repeats.due.front());
+  if (!latency || !GST_CLOCK_TIME_IS_VALID(due))
+    return GST_CLOCK_TIME_NONE;
+  const GstClockTime frame = pay.header_bytes.empty() ? GST_CLOCK_TIME_NONE : frame_duration(pay.header);
+  return due + *latency + (GST_CLOCK_TIME_IS_VALID(frame) ? std::min(frame, kLongestFrame) : kUsualFrame);
+}
+
+static void watch_repeats(GstRtpSemanticPay* self) {
+  Pay& pay = *self->priv;
+  const GstClockTime next = pay.repeats.due.empty() ? GST_CLOCK_TIME_NONE : pay.repeats.due.front();
+  if (next == pay.timed_repeat)
+    return;
+  pay.timed_repeat = next;
+  const GstClockTime time = lonely_repeat_time(self);
+  if (GST_CLOCK_TIME_IS_VALID(time))
+    pay.timer.arm(time);
+  else
+    pay.timer.disarm();
+}
+
 static void count(GstRtpSemanticPay* self, bool unit, bool header, bool repeat, size_t packets) {
   ObjectLock lock(self);
   Counters& c = self->priv->counters;
@@ -376,6 +412,7 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
     pay.last_pts = now;
   }
   count(self, of_unit, header, repeat, payloads.size());
+  watch_repeats(self);
   return push_payloads(self, payloads, input, mapped, of_unit ? now : pay.last_pts, of_unit);
 }
 
@@ -425,6 +462,8 @@ static GstFlowReturn handle_buffer(GstRTPBasePayload* base, GstBuffer* buffer) {
 // ---- events, states, properties ---------------------------------------------------------------------------
 
 static void forget_time(Pay& pay) {
+  pay.timer.disarm();
+  pay.timed_repeat = GST_CLOCK_TIME_NONE;
   pay.timestamps = TimestampState{};
   pay.repeats = Repeats{};
   pay.sent_header = false;
@@ -445,12 +484,30 @@ static void take_gap(GstRtpSemanticPay* self, GstEvent* event) {
   send_unit(self, AccessUnitHeader{}, {}, nullptr, {}, pts);
 }
 
+/// From the timer's thread: no unit came that a repeat could have travelled with.
+static void send_lonely_repeat(GstRtpSemanticPay* self) {
+  Pay& pay = *self->priv;
+  GstPad* sink = GST_RTP_BASE_PAYLOAD_SINKPAD(self);
+  GST_PAD_STREAM_LOCK(sink);
+  const GstClockTime now = gst_element_get_current_running_time(GST_ELEMENT(self));
+  const GstClockTime time = lonely_repeat_time(self);
+  if (GST_CLOCK_TIME_IS_VALID(now) && GST_CLOCK_TIME_IS_VALID(time)) {
+    if (now < time)
+      pay.timer.arm(time);
+    else
+      send_unit(self, AccessUnitHeader{}, {}, nullptr, {}, pay.repeats.due.front());
+  }
+  GST_PAD_STREAM_UNLOCK(sink);
+}
+
 static gboolean sink_event(GstRTPBasePayload* base, GstEvent* event) {
   auto* self = GST_RTP_SEMANTIC_PAY(base);
   if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP)
     forget_time(*self->priv);
   if (GST_EVENT_TYPE(event) == GST_EVENT_GAP)
     take_gap(self, event);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS)
+    self->priv->timer.disarm();
   return GST_RTP_BASE_PAYLOAD_CLASS(gst_rtp_semantic_pay_parent_class)->sink_event(base, event);
 }
 
@@ -481,9 +538,16 @@ static GstStateChangeReturn change_state(GstElement* element, GstStateChange tra
     ObjectLock lock(self);
     self->priv->counters = Counters{};
   }
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING || transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+    self->priv->timer.set_running(transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    self->priv->timer.shut();
   const auto result = GST_ELEMENT_CLASS(gst_rtp_semantic_pay_parent_class)->change_state(element, transition);
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && result != GST_STATE_CHANGE_FAILURE)
-    reset(self);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
+    self->priv->timer.stop(); // the pads are inactive: it cannot be stuck in a push
+    if (result != GST_STATE_CHANGE_FAILURE)
+      reset(self);
+  }
   return result;
 }
 
@@ -553,7 +617,7 @@ static void finalize(GObject* object) {
 }
 
 static void gst_rtp_semantic_pay_init(GstRtpSemanticPay* self) {
-  self->priv = new Pay;
+  self->priv = new Pay(GST_ELEMENT(self), [self] { send_lonely_repeat(self); });
 }
 
 static void gst_rtp_semantic_pay_class_init(GstRtpSemanticPayClass* klass) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <functional>
+#include <optional>
 #include <vector>
 
 /// Makes access units of RTP payloads in order of sequence numbers: docs/rtp.md, "Receiving". Takes anything
@@ -61,6 +62,11 @@ public:
   bool set_outside_header(ByteView bytes);
   /// Layers above count as not sent, and no unit waits for them.
   void set_max_layer(unsigned kind) { max_layer_ = kind; }
+
+  /// First packet of the unit that is under assembly.
+  std::optional<RtpArrival> open_unit() const { return open_ ? std::optional(first_) : std::nullopt; }
+  /// Of that unit, or of the last one.
+  uint16_t number() const { return number_; }
 
   bool have_header() const { return !header_bytes_.empty(); }
   const bitstream::StreamHeader& header() const { return header_; }

@@ -49,11 +49,23 @@ public:
                                                        GstMessageType(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
     fail_unless(message != nullptr, "neither an end nor an error");
     fail_unless_equals_int(GST_MESSAGE_TYPE(message.get()), GST_MESSAGE_EOS);
-    gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
+    ended_ = true;
+  }
+
+  guint64 counter(const char* element, const char* name) {
+    fail_unless(ended_);
+    Ptr<GstElement> found(gst_bin_get_by_name(GST_BIN(pipeline_.get()), element));
+    GstStructure* raw = nullptr;
+    g_object_get(found.get(), "stats", &raw, nullptr);
+    Ptr<GstStructure> stats(raw);
+    guint64 value = 0;
+    fail_unless(gst_structure_get_uint64(stats.get(), name, &value));
+    return value;
   }
 
 private:
   Ptr<GstElement> pipeline_;
+  bool ended_ = false;
 };
 
 std::string sender_line(int pictures, const char* live) {
@@ -102,7 +114,17 @@ GST_START_TEST(a_picture_for_each_unit_that_came) {
   line.run();
   fail_unless(packets > 100 && packets < 190, "%zu packets came", packets);
   fail_unless_equals_int(shown.size(), arrived.size());
-  fail_unless(present == arrived);
+  // On a busy machine the jitter buffer may let go of a packet when its picture is long due.
+  const guint64 late = line.counter("depay", "late-packets");
+  size_t missing = 0;
+  for (const auto& [number, kinds] : arrived) {
+    for (unsigned kind : kinds)
+      missing += !present[number].count(kind);
+    for (unsigned kind : present[number])
+      fail_unless(kinds.count(kind));
+  }
+  fail_unless(missing <= late, "%zu layers came and were not handed on, %u packets were late", missing,
+              unsigned(late));
 }
 GST_END_TEST
 
