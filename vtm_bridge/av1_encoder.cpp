@@ -155,6 +155,7 @@ class Av1Encoder final : public MapEncoder {
 public:
   bool open(const EncoderSettings& settings, std::string& error);
   Status encode(const MapView& map, bool force_key, EncodedMap& out) override;
+  void discard() override;
   void set_quantiser(int quantiser) override { quantiser_ = std::clamp(quantiser, 0, 63); }
   const Bytes& codec_header() const override { return codec_header_; }
 
@@ -232,6 +233,14 @@ Status Av1Encoder::encode(const MapView& map, bool force_key, EncodedMap& out) {
   out.payload[0] = write_payload_type(type);
   std::copy(frame.begin(), frame.end(), out.payload.begin() + 1);
   return Status::Ok;
+}
+
+/// A delta has changed nothing. A key map has: libaom would predict from it, so only another one can follow.
+void Av1Encoder::discard() {
+  if (!settings_.live || since_key_ == 0)
+    return;
+  if (--since_key_ == 0)
+    key_number_ = static_cast<uint8_t>((key_number_ + 15) & 15);
 }
 
 } // namespace

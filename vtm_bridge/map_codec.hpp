@@ -63,6 +63,8 @@ public:
   /// Failed for a map of another size than the settings', or when the codec fails; the next map is then a key
   /// map.
   virtual Status encode(const MapView& map, bool force_key, EncodedMap& out) = 0;
+  /// The map that encode() gave last is not sent: the next one does not refer to it, and is a key map if it was.
+  virtual void discard() {}
   /// May change between maps, clamped to the codec's range; takes effect at the next map.
   virtual void set_quantiser(int quantiser) = 0;
   /// For the stream header; fixed for the life of the encoder (available before the first map). av1: the same
