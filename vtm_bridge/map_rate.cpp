@@ -36,10 +36,11 @@ void MapRateControl::earn(int64_t elapsed) {
 }
 
 /// Whether the coarsest map fits into what the bucket may be overdrawn by; from a full one any map goes.
-bool MapRateControl::affordable(bool force_key) const {
+bool MapRateControl::offer(bool force_key, int64_t elapsed) {
+  earn(elapsed);
   const Kind& kind = force_key ? keys_ : usual();
   const double least = kind.level ? std::exp(*kind.level - slope_ * limits_.coarsest) : 0;
-  return credit_ >= std::min(bucket(), least - bucket());
+  return limits_.bitrate == 0 || credit_ >= std::min(bucket(), least - bucket());
 }
 
 int MapRateControl::predict(const Kind& kind, double bytes) const {
@@ -75,12 +76,9 @@ void MapRateControl::learn_slope(int q0, size_t bytes0, int q1, size_t bytes1) {
       *kind->level += (slope_ - old) * q1;
 }
 
-Status MapRateControl::encode(MapEncoder& encoder, const MapView& map, bool force_key, int64_t elapsed,
-                              EncodedMap& out, bool& sent) {
+Status MapRateControl::encode(MapEncoder& encoder, const MapView& map, bool force_key, EncodedMap& out,
+                              bool& sent, int& encodes) {
   sent = false;
-  earn(elapsed);
-  if (limits_.bitrate > 0 && !affordable(force_key))
-    return Status::Ok;
   const double hard = limits_.max_bytes > 0 ? double(limits_.max_bytes) : kNoLimit;
   const double soft = limits_.bitrate > 0 ? std::max(credit_ + bucket(), 1.0) : kNoLimit;
   const double limit = std::min(hard, soft);
@@ -93,7 +91,7 @@ Status MapRateControl::encode(MapEncoder& encoder, const MapView& map, bool forc
   int fits_quantiser = 0;
   int last_quantiser = 0;
   size_t last_bytes = 0;
-  for (int encodes = 1;; encodes++) {
+  for (encodes = 1;; encodes++) {
     encoder.set_quantiser(quantiser);
     if (Status status = encoder.encode(map, force_key, out); status != Status::Ok)
       return status;

@@ -27,10 +27,13 @@ public:
   /// May change between maps.
   void set_limits(const RateLimits& limits);
 
-  /// Codes a map, or leaves it out (`sent` false, Ok). `elapsed`: nanoseconds since the map before was
-  /// offered here, sent or not; 0 or less when unknown. Fails as MapEncoder::encode does.
-  Status encode(MapEncoder& encoder, const MapView& map, bool force_key, int64_t elapsed, EncodedMap& out,
-                bool& sent);
+  /// A map is due. False: leave it out, the bit rate has nothing for it (so it need not be made). `elapsed`:
+  /// nanoseconds since the last call, whatever came of it; 0 or less when unknown.
+  bool offer(bool force_key, int64_t elapsed);
+  /// Codes the map, or leaves it out (`sent` false, Ok). `encodes`: how often it was coded. Fails as
+  /// MapEncoder::encode does.
+  Status encode(MapEncoder& encoder, const MapView& map, bool force_key, EncodedMap& out, bool& sent,
+                int& encodes);
 
   static constexpr int kMaxEncodes = 3;
 
@@ -42,7 +45,6 @@ private:
 
   void earn(int64_t elapsed);
   double bucket() const { return limits_.bitrate / 8.0 / 2; } ///< bytes it may be over or under its mean
-  bool affordable(bool force_key) const;
   int wanted_quantiser() const;
   int predict(const Kind& kind, double bytes) const;
   Kind& kind_of(bool key) { return key ? keys_ : deltas_; }

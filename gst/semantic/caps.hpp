@@ -19,3 +19,7 @@
 #define GSEM_PAD_CAPTION "caption"
 #define GSEM_PAD_STRUCTURE "structure"
 #define GSEM_PAD_SIGNAL "signal"
+
+/// Custom upstream event of semanticlayerfilter: what the encoders may use. guint fields `structure-bitrate` and `signal-bitrate`, payload bits a second;
+/// 0: leave the layer out until the next event, G_MAXUINT: no limit. docs/caps.md.
+#define GSEM_EVENT_RATE "semantic-rate"

@@ -9,6 +9,10 @@
  * `live=on`) most maps are deltas that refer to the last key map only, so each of them can be lost or dropped
  * alone. A live picture whose turn comes too late gets no map.
  *
+ * `bitrate` and `max-bytes` hold the maps to a rate and a size, by a search over the quantiser that codes a
+ * map three times at most; maps for which that is not enough are left out. A semantic-rate event from
+ * downstream (docs/caps.md) sets an upper limit to the rate.
+ *
  * `codec=vtm` codes the maps with VTM, the reference software of VVC, as external programs: the best
  * efficiency, at seconds a map, every map alone (docs/vtm.md).
  *
@@ -26,8 +30,8 @@
 #include "plugins/semanticcodec/encoder_base.hpp"
 #include "plugins/semanticcodec/guard.hpp"
 #include "plugins/semanticcodec/layer_caps.hpp"
-#include "plugins/semanticcodec/model_settings.hpp"
 #include "plugins/semanticcodec/picture_format.hpp"
+#include "plugins/semanticcodec/structenc_settings.hpp"
 #include "plugins/semanticcodec/timing.hpp"
 
 #include <algorithm>
@@ -41,101 +45,33 @@ using namespace gsem::codec;
 
 namespace {
 
-enum {
-  PROP_MODEL = 1,
-  PROP_DETECTOR = PROP_MODEL + kModelProperties,
-  PROP_CODEC,
-  PROP_QUALITY,
-  PROP_QUANTISER,
-  PROP_QP,
-  PROP_VTM_DIR,
-  PROP_LIVE,
-  PROP_KEY_INTERVAL,
-  PROP_STATS
-};
-
-enum Detector { DETECTOR_NETWORK, DETECTOR_CANNY };
-enum Live { LIVE_AUTO, LIVE_OFF, LIVE_ON };
-
-constexpr int kDefaultQuality = 32, kMaxQuantiser = 63, kDefaultSide = 128;
-
-GType detector_type() {
-  static const GType type = [] {
-    static const GEnumValue values[] = {{DETECTOR_NETWORK, "The profile's edge network", "network"},
-                                        {DETECTOR_CANNY, "Canny, needs no weights", "canny"},
-                                        {0, nullptr, nullptr}};
-    GType made = g_enum_register_static("GstStructEncDetector", values);
-    gst_type_mark_as_plugin_api(made, GstPluginAPIFlags(0));
-    return made;
-  }();
-  return type;
-}
-
-GType live_type() {
-  static const GType type = [] {
-    static const GEnumValue values[] = {{LIVE_AUTO, "Delta maps when upstream is live", "auto"},
-                                        {LIVE_OFF, "Every map alone, highest efficiency", "off"},
-                                        {LIVE_ON, "Delta maps, real time", "on"},
-                                        {0, nullptr, nullptr}};
-    GType made = g_enum_register_static("GstStructEncLive", values);
-    gst_type_mark_as_plugin_api(made, GstPluginAPIFlags(0));
-    return made;
-  }();
-  return type;
-}
-
-/// Quantiser of a quality: 63 (the floor) up to 15, 62 (as VTM at QP 50, what the networks were trained on)
-/// around the default, 40 at 63, where a map is nearly as it was.
-int quantiser_of(int quality) {
-  if (quality < 16)
-    return 63;
-  if (quality < 36)
-    return 62;
-  return 62 - (quality - 35) * 22 / 28;
-}
-
-/// VTM's QP of a quality: 50 around the default, as SCMC's; a step of 6 halves or doubles its quantiser.
-int qp_of(int quality) {
-  if (quality < 16)
-    return 53;
-  if (quality < 36)
-    return 50;
-  return 50 - (quality - 35) * 18 / 28;
-}
-
-struct Settings {
-  ModelSettings model;
-  int detector = DETECTOR_NETWORK;
-  std::string codec = "av1";
-  std::string vtm_dir; ///< empty: $GST_SEMANTIC_VTM_DIR
-  int quality = kDefaultQuality, quantiser = -1, qp = -1;
-  int live = LIVE_AUTO;
-  int key_interval = 50;
-
-  bool external() const { return codec == "vtm"; }
-  int effective_quantiser() const {
-    if (external())
-      return qp >= 0 ? qp : qp_of(quality);
-    return quantiser >= 0 ? quantiser : quantiser_of(quality);
-  }
-};
+constexpr int kDefaultSide = 128;
 
 struct Counters {
-  guint64 frames = 0, keys = 0, deltas = 0, late = 0, bytes = 0;
+  guint64 frames = 0, keys = 0, deltas = 0, late = 0, left_out = 0, bytes = 0, encodes = 0;
+};
+
+/// What the last semantic-rate event said of the maps.
+struct Steering {
+  bool steered = false;
+  guint bitrate = 0; ///< bit/s, 0: no maps
 };
 
 } // namespace
 
 struct StructEncPrivate {
-  Settings settings; ///< under the object lock
-  Counters counters; ///< under the object lock
+  StructEncSettings settings; ///< under the object lock
+  Counters counters;          ///< under the object lock
+  Steering steering;          ///< under the object lock
 
   // From start() to stop(), streaming thread only.
-  Settings started;                                ///< those that count from READY to PAUSED on
+  StructEncSettings started;                       ///< those that count from READY to PAUSED on
   std::shared_ptr<const profile::Profile> profile; ///< null: Canny without a profile
   std::shared_ptr<runtime::StructureModel> model;  ///< null: Canny
   std::unique_ptr<maps::MapEncoder> encoder;
   bool encoder_live = false;
+  maps::MapRateControl rate;
+  GstClockTime last_offered = GST_CLOCK_TIME_NONE; ///< running time of the picture before
   CancelSwitch cancel;
   CostMeter cost;
   StartDeadline deadline;
@@ -163,16 +99,16 @@ static GstStaticPadTemplate sink_template =
 static GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_CAPS_STRUCTURE));
 
-static Settings settings_now(GstStructEnc* self) {
+static StructEncSettings settings_now(GstStructEnc* self) {
   ObjectLock lock(self);
   return self->priv->settings;
 }
 
 // ---- states --------------------------------------------------------------------------------------------
 
-static bool load_networks(GstStructEnc* self, const Settings& settings) {
+static bool load_networks(GstStructEnc* self, const StructEncSettings& settings) {
   StructEncPrivate* priv = self->priv;
-  if (settings.detector == DETECTOR_CANNY) {
+  if (settings.detector == StructEncSettings::DETECTOR_CANNY) {
     // Only the map's size and the name come from the profile; without any profile Canny works all the same.
     std::string error;
     if (settings.model.profile.empty())
@@ -190,7 +126,7 @@ static bool load_networks(GstStructEnc* self, const Settings& settings) {
   return priv->model != nullptr;
 }
 
-static bool make_encoder(GstStructEnc* self, const Settings& settings, bool live) {
+static bool make_encoder(GstStructEnc* self, const StructEncSettings& settings, bool live) {
   StructEncPrivate* priv = self->priv;
   maps::EncoderSettings wanted;
   wanted.codec = settings.codec;
@@ -205,10 +141,13 @@ static bool make_encoder(GstStructEnc* self, const Settings& settings, bool live
     if (priv->cancel.token().cancelled())
       return false; // flushed or stopped while an external program ran: no error
     GST_ELEMENT_ERROR(self, RESOURCE, NOT_FOUND,
-                      ("The map codec \"%s\" cannot be used.", settings.codec.c_str()), ("%s", error.c_str()));
+                      ("The map codec \"%s\" cannot be used.", settings.codec.c_str()),
+                      ("%s", error.c_str()));
     return false;
   }
   priv->encoder_live = live;
+  priv->rate = maps::MapRateControl(live);
+  priv->last_offered = GST_CLOCK_TIME_NONE;
   priv->key_pending = true;
   return true;
 }
@@ -225,9 +164,10 @@ static gboolean gst_struct_enc_start(GstVideoEncoder* encoder) {
   auto self = GST_STRUCT_ENC(encoder);
   return guarded(self, FALSE, [&]() -> gboolean {
     StructEncPrivate* priv = self->priv;
-    Settings settings = settings_now(self);
+    StructEncSettings settings = settings_now(self);
     priv->cancel.rearm();
-    if (!load_networks(self, settings) || !make_encoder(self, settings, settings.live == LIVE_ON)) {
+    if (!load_networks(self, settings) ||
+        !make_encoder(self, settings, settings.live == StructEncSettings::LIVE_ON)) {
       gst_struct_enc_stop(encoder);
       return FALSE;
     }
@@ -236,6 +176,7 @@ static gboolean gst_struct_enc_start(GstVideoEncoder* encoder) {
     priv->deadline.reset();
     ObjectLock lock(self);
     priv->counters = {};
+    priv->steering = {};
     return TRUE;
   });
 }
@@ -244,6 +185,7 @@ static gboolean gst_struct_enc_flush(GstVideoEncoder* encoder) {
   StructEncPrivate* priv = GST_STRUCT_ENC(encoder)->priv;
   priv->cancel.rearm();
   priv->deadline.reset();
+  priv->last_offered = GST_CLOCK_TIME_NONE;
   priv->key_pending = true; // whoever was flushed with us has lost the key map
   return TRUE;
 }
@@ -260,6 +202,20 @@ static gboolean gst_struct_enc_sink_event(GstVideoEncoder* encoder, GstEvent* ev
   return GST_VIDEO_ENCODER_CLASS(gst_struct_enc_parent_class)->sink_event(encoder, event);
 }
 
+/// semantic-rate, from whoever knows the network (semanticlayerfilter): what the maps may take.
+static gboolean gst_struct_enc_src_event(GstVideoEncoder* encoder, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) != GST_EVENT_CUSTOM_UPSTREAM || !gst_event_has_name(event, GSEM_EVENT_RATE))
+    return GST_VIDEO_ENCODER_CLASS(gst_struct_enc_parent_class)->src_event(encoder, event);
+  guint bitrate = 0;
+  if (gst_structure_get_uint(gst_event_get_structure(event), "structure-bitrate", &bitrate)) {
+    GST_DEBUG_OBJECT(encoder, "maps may take %u bit/s", bitrate);
+    ObjectLock lock(encoder);
+    GST_STRUCT_ENC(encoder)->priv->steering = {bitrate != G_MAXUINT, bitrate == G_MAXUINT ? 0 : bitrate};
+  }
+  gst_event_unref(event);
+  return TRUE;
+}
+
 // ---- caps ----------------------------------------------------------------------------------------------
 
 static gboolean gst_struct_enc_set_format(GstVideoEncoder* encoder, GstVideoCodecState* state) {
@@ -270,7 +226,8 @@ static gboolean gst_struct_enc_set_format(GstVideoEncoder* encoder, GstVideoCode
       return FALSE;
     priv->info = state->info;
     priv->upstream = query_upstream(GST_VIDEO_ENCODER_SINK_PAD(encoder));
-    bool live = priv->started.live == LIVE_ON || (priv->started.live == LIVE_AUTO && priv->upstream.live);
+    bool live = priv->started.live == StructEncSettings::LIVE_ON ||
+                (priv->started.live == StructEncSettings::LIVE_AUTO && priv->upstream.live);
     if (live != priv->encoder_live && !make_encoder(self, settings_now(self), live))
       return FALSE;
     priv->key_pending = true;
@@ -339,6 +296,37 @@ static GstFlowReturn skip_late(GstStructEnc* self, GstVideoCodecFrame* frame) {
   return finish_as_gap(GST_VIDEO_ENCODER(self), frame);
 }
 
+static GstFlowReturn leave_out(GstStructEnc* self, GstVideoCodecFrame* frame, const char* why) {
+  GST_DEBUG_OBJECT(self, "no map for %" GST_TIME_FORMAT ": %s", GST_TIME_ARGS(frame->pts), why);
+  {
+    ObjectLock lock(self);
+    self->priv->counters.left_out++;
+  }
+  return finish_as_gap(GST_VIDEO_ENCODER(self), frame);
+}
+
+/// Whether the limits leave room for a map of this picture.
+static bool may_send(GstStructEnc* self, GstVideoCodecFrame* frame) {
+  StructEncPrivate* priv = self->priv;
+  Steering steering;
+  maps::RateLimits limits;
+  {
+    ObjectLock lock(self);
+    steering = priv->steering;
+    limits = priv->settings.limits(steering.bitrate);
+  }
+  if (steering.steered && steering.bitrate == 0) {
+    priv->key_pending = true; // nobody knows what receivers keep until maps come again
+    priv->last_offered = GST_CLOCK_TIME_NONE;
+    return false;
+  }
+  priv->rate.set_limits(limits);
+  GstClockTime now = running_time(GST_VIDEO_ENCODER(self), frame), last = priv->last_offered;
+  priv->last_offered = now;
+  bool known = GST_CLOCK_TIME_IS_VALID(now) && GST_CLOCK_TIME_IS_VALID(last) && now > last;
+  return priv->rate.offer(priv->key_pending, known ? gint64(now - last) : 0);
+}
+
 static GstFlowReturn codec_failed(GstStructEnc* self, GstVideoCodecFrame* frame, Status status) {
   StructEncPrivate* priv = self->priv;
   auto encoder = GST_VIDEO_ENCODER(self);
@@ -354,15 +342,23 @@ static GstFlowReturn codec_failed(GstStructEnc* self, GstVideoCodecFrame* frame,
   return GST_FLOW_ERROR;
 }
 
-static GstFlowReturn encode_map(GstStructEnc* self, GstVideoCodecFrame* frame, const maps::Map& map) {
+static GstFlowReturn encode_map(GstStructEnc* self, GstVideoCodecFrame* frame, const maps::Map& map,
+                                SteadyTime start) {
   StructEncPrivate* priv = self->priv;
   auto encoder = GST_VIDEO_ENCODER(self);
-  priv->encoder->set_quantiser(settings_now(self).effective_quantiser());
   maps::EncodedMap coded;
-  Status status =
-      priv->encoder->encode({map.data.data(), map.width, map.height, map.width}, priv->key_pending, coded);
+  bool sent = false;
+  int encodes = 0;
+  Status status = priv->rate.encode(*priv->encoder, {map.data.data(), map.width, map.height, map.width},
+                                    priv->key_pending, coded, sent, encodes);
   if (status != Status::Ok || coded.payload.empty())
     return codec_failed(self, frame, status);
+  {
+    ObjectLock lock(self);
+    priv->counters.encodes += guint(encodes);
+  }
+  if (!sent)
+    return leave_out(self, frame, "too large at any quantiser");
   if (!set_payload(encoder, frame, coded.payload.data(), coded.payload.size()))
     return fail(self, frame, "Out of memory.", "no buffer for the map");
   describe_unit(self, frame->output_buffer, coded.key);
@@ -375,7 +371,9 @@ static GstFlowReturn encode_map(GstStructEnc* self, GstVideoCodecFrame* frame, c
     (coded.key ? priv->counters.keys : priv->counters.deltas)++;
     priv->counters.bytes += coded.payload.size();
   }
-  return GST_FLOW_OK;
+  if (priv->cost.add(elapsed_since(start)))
+    gst_video_encoder_set_latency(encoder, priv->cost.reported(), priv->cost.reported());
+  return gst_video_encoder_finish_frame(encoder, frame);
 }
 
 static GstFlowReturn gst_struct_enc_handle_frame(GstVideoEncoder* encoder, GstVideoCodecFrame* frame) {
@@ -387,6 +385,8 @@ static GstFlowReturn gst_struct_enc_handle_frame(GstVideoEncoder* encoder, GstVi
       priv->counters.frames++;
     }
     priv->key_pending |= GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame) != 0;
+    if (!may_send(self, frame))
+      return leave_out(self, frame, "no rate for it");
     SteadyTime start_by = SteadyTime::max(), start = std::chrono::steady_clock::now();
     if (priv->upstream.live)
       start_by = priv->deadline.at(GST_ELEMENT(self), running_time(encoder, frame), priv->upstream.min,
@@ -401,11 +401,7 @@ static GstFlowReturn gst_struct_enc_handle_frame(GstVideoEncoder* encoder, GstVi
       finish_as_gap(encoder, frame);
       return GST_FLOW_FLUSHING;
     }
-    if (GstFlowReturn flow = encode_map(self, frame, map); flow != GST_FLOW_OK)
-      return flow;
-    if (priv->cost.add(elapsed_since(start)))
-      gst_video_encoder_set_latency(encoder, priv->cost.reported(), priv->cost.reported());
-    return gst_video_encoder_finish_frame(encoder, frame);
+    return encode_map(self, frame, map, start);
   });
 }
 
@@ -415,87 +411,22 @@ static GstStructure* make_stats(GstStructEnc* self) {
   ObjectLock lock(self);
   const Counters& c = self->priv->counters;
   return gst_structure_new("structenc-stats", "frames", G_TYPE_UINT64, c.frames, "keys", G_TYPE_UINT64,
-                           c.keys, "deltas", G_TYPE_UINT64, c.deltas, "late", G_TYPE_UINT64, c.late, "bytes",
-                           G_TYPE_UINT64, c.bytes, nullptr);
+                           c.keys, "deltas", G_TYPE_UINT64, c.deltas, "late", G_TYPE_UINT64, c.late,
+                           "left-out", G_TYPE_UINT64, c.left_out, "bytes", G_TYPE_UINT64, c.bytes, "encodes",
+                           G_TYPE_UINT64, c.encodes, nullptr);
 }
 
 static void gst_struct_enc_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
-  Settings& settings = GST_STRUCT_ENC(object)->priv->settings;
-  if (id < PROP_DETECTOR) {
-    set_model_property(object, settings.model, id - PROP_MODEL, value);
-    return;
-  }
-  ObjectLock lock(object);
-  switch (id) {
-  case PROP_DETECTOR:
-    settings.detector = g_value_get_enum(value);
-    break;
-  case PROP_CODEC:
-    settings.codec = g_value_get_string(value) ? g_value_get_string(value) : "av1";
-    break;
-  case PROP_QUALITY:
-    settings.quality = g_value_get_int(value);
-    break;
-  case PROP_QUANTISER:
-    settings.quantiser = g_value_get_int(value);
-    break;
-  case PROP_QP:
-    settings.qp = g_value_get_int(value);
-    break;
-  case PROP_VTM_DIR:
-    settings.vtm_dir = g_value_get_string(value) ? g_value_get_string(value) : "";
-    break;
-  case PROP_LIVE:
-    settings.live = g_value_get_enum(value);
-    break;
-  case PROP_KEY_INTERVAL:
-    settings.key_interval = g_value_get_int(value);
-    break;
-  default:
+  if (!set_structenc_property(object, GST_STRUCT_ENC(object)->priv->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-  }
 }
 
 static void gst_struct_enc_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
   auto self = GST_STRUCT_ENC(object);
-  const Settings& settings = self->priv->settings;
-  if (id < PROP_DETECTOR) {
-    get_model_property(object, settings.model, id - PROP_MODEL, value);
-    return;
-  }
-  if (id == PROP_STATS) {
+  if (id == kStructEncStats)
     g_value_take_boxed(value, make_stats(self));
-    return;
-  }
-  ObjectLock lock(object);
-  switch (id) {
-  case PROP_DETECTOR:
-    g_value_set_enum(value, settings.detector);
-    break;
-  case PROP_CODEC:
-    g_value_set_string(value, settings.codec.c_str());
-    break;
-  case PROP_QUALITY:
-    g_value_set_int(value, settings.quality);
-    break;
-  case PROP_QUANTISER:
-    g_value_set_int(value, settings.quantiser);
-    break;
-  case PROP_QP:
-    g_value_set_int(value, settings.qp);
-    break;
-  case PROP_VTM_DIR:
-    g_value_set_string(value, settings.vtm_dir.empty() ? nullptr : settings.vtm_dir.c_str());
-    break;
-  case PROP_LIVE:
-    g_value_set_enum(value, settings.live);
-    break;
-  case PROP_KEY_INTERVAL:
-    g_value_set_int(value, settings.key_interval);
-    break;
-  default:
+  else if (!get_structenc_property(object, self->priv->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-  }
 }
 
 static void gst_struct_enc_finalize(GObject* object) {
@@ -507,62 +438,21 @@ static void gst_struct_enc_init(GstStructEnc* self) {
   self->priv = new StructEncPrivate;
 }
 
-static void install_properties(GObjectClass* klass) {
-  constexpr auto kReady = GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
-  constexpr auto kPlaying =
-      GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
-  install_model_properties(klass, PROP_MODEL);
-  g_object_class_install_property(klass, PROP_DETECTOR,
-                                  g_param_spec_enum("detector", "Detector",
-                                                    "What finds the edges; canny needs no weights",
-                                                    detector_type(), DETECTOR_NETWORK, kReady));
-  g_object_class_install_property(klass, PROP_CODEC,
-                                  g_param_spec_string("codec", "Codec",
-                                                      "What codes the maps: av1, or vtm (external programs)",
-                                                      "av1", kReady));
-  g_object_class_install_property(klass, PROP_QUALITY,
-                                  g_param_spec_int("quality", "Quality",
-                                                   "Quality of the maps, 63 the best; sets the quantiser "
-                                                   "(0-15 give 63, 16-35 give 62, above it falls to 40) "
-                                                   "or the QP (53, 50, falling to 32)",
-                                                   0, 63, kDefaultQuality, kPlaying));
-  g_object_class_install_property(
-      klass, PROP_QUANTISER,
-      g_param_spec_int("quantiser", "Quantiser",
-                       "Quantiser of codec=av1, 0 (finest) to 63 (-1 = from quality)", -1, kMaxQuantiser, -1,
-                       kPlaying));
-  g_object_class_install_property(klass, PROP_QP,
-                                  g_param_spec_int("qp", "QP",
-                                                   "QP of codec=vtm, 0 (finest) to 63 (-1 = from quality)",
-                                                   -1, kMaxQuantiser, -1, kPlaying));
-  g_object_class_install_property(
-      klass, PROP_VTM_DIR,
-      g_param_spec_string("vtm-dir", "VTM folder",
-                          "Folder of VTM 15.2 or later, for codec=vtm (unset = $GST_SEMANTIC_VTM_DIR)",
-                          nullptr, kReady));
-  g_object_class_install_property(klass, PROP_LIVE,
-                                  g_param_spec_enum("live", "Live",
-                                                    "Whether maps may be deltas from the last key map",
-                                                    live_type(), LIVE_AUTO, kReady));
-  g_object_class_install_property(
-      klass, PROP_KEY_INTERVAL,
-      g_param_spec_int("key-interval", "Key interval",
-                       "Maps from one key map to the next, when they may be deltas", 1, 10000, 50, kReady));
-  g_object_class_install_property(
-      klass, PROP_STATS,
-      g_param_spec_boxed("stats", "Statistics",
-                         "Since READY to PAUSED, all guint64: frames (pictures seen), keys and deltas (maps "
-                         "sent), late (live pictures that "
-                         "got no map), bytes (of maps sent)",
-                         GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
-}
-
 static void gst_struct_enc_class_init(GstStructEncClass* klass) {
   auto object_class = G_OBJECT_CLASS(klass);
   object_class->set_property = gst_struct_enc_set_property;
   object_class->get_property = gst_struct_enc_get_property;
   object_class->finalize = gst_struct_enc_finalize;
-  install_properties(object_class);
+  install_structenc_properties(object_class);
+  g_object_class_install_property(
+      object_class, kStructEncStats,
+      g_param_spec_boxed(
+          "stats", "Statistics",
+          "Since READY to PAUSED, all guint64: frames (pictures seen), keys and deltas (maps "
+          "sent), late (live pictures that got no map), left-out (maps for which bitrate, max-bytes "
+          "or a semantic-rate event had no room), bytes (of maps sent), encodes (of maps, tries "
+          "included: at most three a map)",
+          GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 
   auto element_class = GST_ELEMENT_CLASS(klass);
   element_class->change_state = gst_struct_enc_change_state;
@@ -579,4 +469,5 @@ static void gst_struct_enc_class_init(GstStructEncClass* klass) {
   encoder_class->set_format = gst_struct_enc_set_format;
   encoder_class->handle_frame = gst_struct_enc_handle_frame;
   encoder_class->sink_event = gst_struct_enc_sink_event;
+  encoder_class->src_event = gst_struct_enc_src_event;
 }

@@ -51,6 +51,18 @@ double noise(int a, int b) {
   return double(h % 1000) / 1000;
 }
 
+/// offer() and encode(), as an element does; how often the map was coded in `encodes`.
+bool code(MapRateControl& rate, MapEncoder& encoder, const MapView& map, bool force_key, int64_t elapsed,
+          EncodedMap& out) {
+  bool sent = false;
+  int encodes = 0;
+  if (!rate.offer(force_key, elapsed))
+    return false;
+  CHECK(rate.encode(encoder, map, force_key, out, sent, encodes) == Status::Ok);
+  CHECK(encodes >= 1 && encodes <= MapRateControl::kMaxEncodes);
+  return sent;
+}
+
 /// Whatever the sizes are: never over the limit, never left out for less than a good reason, three encodes.
 void test_no_map_is_larger(bool live, double slope, double spread) {
   const auto law = [=](int map, bool key, int q) {
@@ -69,8 +81,7 @@ void test_no_map_is_larger(bool live, double slope, double spread) {
       encoder.map = map;
       encoder.encodes = 0;
       EncodedMap out;
-      bool sent = false;
-      CHECK(rate.encode(encoder, {}, map % 40 == 13, kSecond / 25, out, sent) == Status::Ok);
+      const bool sent = code(rate, encoder, {}, map % 40 == 13, kSecond / 25, out);
       CHECK(encoder.encodes >= 1 && encoder.encodes <= MapRateControl::kMaxEncodes);
       CHECK(!sent || out.payload.size() <= limit);
       CHECK(sent || law(map, out.key, limits.coarsest) > double(limit)); // no quantiser would have done
@@ -93,13 +104,11 @@ void test_left_out_key_is_asked_for_again() {
   limits.max_bytes = 100;
   rate.set_limits(limits);
   EncodedMap out;
-  bool sent = true;
-  for (int i = 0; i < 3; i++) {
-    CHECK(rate.encode(encoder, {}, false, 0, out, sent) == Status::Ok && !sent);
-  }
+  for (int i = 0; i < 3; i++)
+    CHECK(!code(rate, encoder, {}, false, 0, out));
   large = false;
-  CHECK(rate.encode(encoder, {}, false, 0, out, sent) == Status::Ok && sent && out.key);
-  CHECK(rate.encode(encoder, {}, false, 0, out, sent) == Status::Ok && sent && !out.key);
+  CHECK(code(rate, encoder, {}, false, 0, out) && out.key);
+  CHECK(code(rate, encoder, {}, false, 0, out) && !out.key);
 }
 
 void test_no_limit_is_one_encode() {
@@ -110,8 +119,7 @@ void test_no_limit_is_one_encode() {
   rate.set_limits(limits);
   for (int i = 0; i < 30; i++) {
     EncodedMap out;
-    bool sent = false;
-    CHECK(rate.encode(encoder, {}, false, kSecond / 25, out, sent) == Status::Ok && sent);
+    CHECK(code(rate, encoder, {}, false, kSecond / 25, out));
     CHECK(out.payload[0] == 33);
   }
   CHECK(encoder.encodes == 30);
@@ -132,8 +140,7 @@ Spent spend(MapEncoder& encoder, MapRateControl& rate, unsigned bitrate, int fps
     if (before)
       before(i);
     EncodedMap out;
-    bool sent = false;
-    CHECK(rate.encode(encoder, picture(i), false, kSecond / fps, out, sent) == Status::Ok);
+    const bool sent = code(rate, encoder, picture(i), false, kSecond / fps, out);
     bytes.push_back(sent ? double(out.payload.size()) : 0);
     largest = std::max(largest, bytes.back());
   }
@@ -255,10 +262,7 @@ void test_av1(bool live, unsigned bitrate, size_t max_bytes, int fps, int second
   for (int i = 0; i < fps * seconds; i++) {
     const Map map = draw(kSide, i);
     EncodedMap out;
-    bool sent = false;
-    CHECK(rate.encode(*encoder, {map.data.data(), kSide, kSide, kSide}, false, kSecond / fps, out, sent) ==
-          Status::Ok);
-    if (!sent)
+    if (!code(rate, *encoder, {map.data.data(), kSide, kSide, kSide}, false, kSecond / fps, out))
       continue;
     Map decoded;
     CHECK(decoder->decode(out.payload, decoded) == Status::Ok);

@@ -3,6 +3,8 @@
 
 #include "vtm_bridge/map_codec.hpp"
 
+#include <algorithm>
+
 using namespace codec_test;
 
 namespace {
@@ -178,6 +180,120 @@ GST_START_TEST(test_quality_may_change_while_playing) {
 }
 GST_END_TEST
 
+/// A changing scene, so that every delta has something to say.
+static GstBuffer* moving(int number) {
+  return picture(128, 128, number % 3, number);
+}
+
+/// Pushes pictures `from`..`to`-1; the bytes of each map, 0 for a GAP. There is one of both for each picture.
+static std::vector<gsize> map_sizes(GstHarness* h, int from, int to) {
+  std::vector<gsize> sizes;
+  events(h, GST_EVENT_GAP);
+  for (int i = from; i < to; i++) {
+    fail_unless_equals_int(gst_harness_push(h, moving(i)), GST_FLOW_OK);
+    Ptr<GstBuffer> buffer(gst_harness_try_pull(h));
+    auto gaps = events(h, GST_EVENT_GAP);
+    fail_unless_equals_int(int(gaps.size()) + (buffer ? 1 : 0), 1);
+    if (!buffer) {
+      GstClockTime at, duration;
+      gst_event_parse_gap(gaps[0].get(), &at, &duration);
+      fail_unless_equals_uint64(at, i * kFrame);
+    }
+    sizes.push_back(buffer ? gst_buffer_get_size(buffer.get()) : 0);
+  }
+  return sizes;
+}
+
+static double total(const std::vector<gsize>& sizes) {
+  double sum = 0;
+  for (gsize size : sizes)
+    sum += double(size);
+  return sum;
+}
+
+GST_START_TEST(test_max_bytes) {
+  for (const char* live : {"off", "on"}) {
+    GstElement* element = canny();
+    gst_util_set_object_arg(G_OBJECT(element), "live", live);
+    g_object_set(element, "quality", 63, nullptr);
+    Bench h(element);
+    gst_harness_set_src_caps_str(h, raw_caps(128, 128).c_str());
+    auto free = map_sizes(h, 0, 4);
+    gsize largest = *std::max_element(free.begin(), free.end());
+    guint limit = guint(largest * 2 / 3);
+    g_object_set(h.element(), "max-bytes", limit, nullptr);
+    for (gsize size : map_sizes(h, 4, 16))
+      fail_unless(size > 0 && size <= limit, "%zu bytes", size);
+    guint64 encodes = stat(h.element(), "encodes"), frames = stat(h.element(), "frames");
+    fail_unless(encodes > frames && encodes <= 3 * frames);
+    // Nothing fits into five bytes: the maps are left out, and the stream goes on.
+    g_object_set(h.element(), "max-bytes", 5, nullptr);
+    for (gsize size : map_sizes(h, 16, 19))
+      fail_unless_equals_uint64(size, 0);
+    fail_unless_equals_uint64(stat(h.element(), "left-out"), 3);
+    g_object_set(h.element(), "max-bytes", 0, nullptr);
+    fail_unless(total(map_sizes(h, 19, 20)) > 0);
+    fail_unless_equals_int(h.messages(GST_MESSAGE_QOS), 0);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(test_bitrate) {
+  GstElement* element = canny();
+  gst_util_set_object_arg(G_OBJECT(element), "live", "on");
+  Bench h(element);
+  gst_harness_set_src_caps_str(h, raw_caps(128, 128).c_str());
+  int number = 0;
+  for (guint bitrate : {40000u, 10000u}) {
+    g_object_set(h.element(), "bitrate", bitrate, nullptr);
+    map_sizes(h, number, number + 25);
+    auto sizes = map_sizes(h, number + 25, number + 125);
+    double mean = total(sizes) * 8 / 4,
+           largest = double(*std::max_element(sizes.begin(), sizes.end())) * 8 / 4;
+    fail_unless(std::abs(mean - bitrate) < 0.1 * bitrate + largest, "%g bit/s for %u", mean, bitrate);
+    number += 125;
+  }
+}
+GST_END_TEST
+
+static void steer(GstHarness* h, guint structure) {
+  fail_unless(gst_harness_push_upstream_event(
+      h, gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM,
+                              gst_structure_new("semantic-rate", "structure-bitrate", G_TYPE_UINT, structure,
+                                                "signal-bitrate", G_TYPE_UINT, 0u, nullptr))));
+}
+
+GST_START_TEST(test_semantic_rate_event) {
+  GstElement* element = canny();
+  gst_util_set_object_arg(G_OBJECT(element), "live", "on");
+  g_object_set(element, "key-interval", 1000, nullptr);
+  Bench h(element);
+  gst_harness_set_src_caps_str(h, raw_caps(128, 128).c_str());
+  double unsteered = total(map_sizes(h, 0, 50));
+  fail_unless_equals_uint64(stat(h.element(), "keys"), 1);
+  steer(h, 0);
+  fail_unless(total(map_sizes(h, 50, 60)) == 0);
+  steer(h, 8000);
+  map_sizes(h, 60, 85); // the first of these is a key map
+  fail_unless_equals_uint64(stat(h.element(), "keys"), 2);
+  auto sizes = map_sizes(h, 85, 135);
+  double largest = double(*std::max_element(sizes.begin(), sizes.end()));
+  fail_unless(std::abs(total(sizes) - 2000) < 200 + largest, "%g bytes for 2000", total(sizes));
+  // An upper limit, not an order to spend.
+  for (guint plenty : {10000000u, G_MAXUINT}) {
+    steer(h, plenty);
+    map_sizes(h, 135, 140);
+    double again = total(map_sizes(h, 140, 190));
+    fail_unless(again < 1.5 * unsteered, "%g bytes, %g without a limit", again, unsteered);
+  }
+  // It ends here: nothing further up can use it.
+  while (GstEvent* event = gst_harness_try_pull_upstream_event(h)) {
+    fail_if(gst_event_has_name(event, "semantic-rate"));
+    gst_event_unref(event);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(test_unknown_codec) {
   Ptr<GstElement> element(GST_ELEMENT(gst_object_ref_sink(canny())));
   Ptr<GstBus> bus(gst_bus_new());
@@ -220,6 +336,9 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, test_live_deltas_refer_to_the_key_only);
   tcase_add_test(tc, test_force_key_unit_flush_and_new_size_give_a_key);
   tcase_add_test(tc, test_quality_may_change_while_playing);
+  tcase_add_test(tc, test_max_bytes);
+  tcase_add_test(tc, test_bitrate);
+  tcase_add_test(tc, test_semantic_rate_event);
   tcase_add_test(tc, test_unknown_codec);
 #if GSEM_WITH_PROFILES
   tcase_add_test(tc, test_network_finds_the_edges);
