@@ -6,7 +6,8 @@
  * Cuts a byte stream (a .gsem file, a socket, a capture that begins anywhere) into access units with
  * timestamps, and finds its way back after damage. In pull mode (`filesrc`) the whole stream is walked
  * through once from header to header, which gives the exact duration and an index of key units for seeking.
- * The stream header is kept and repeated in the caps as `streamheader`.
+ * The stream header is kept and repeated in the caps as `streamheader`. Streams joined by `cat` play one behind
+ * the other.
  *
  * ## Example launch line
  * |[
@@ -37,6 +38,7 @@ struct Parse {
   bool have_header = false;
   Ptr<GstBuffer> inband_header; ///< seen in the stream, goes out in front of the next access unit
   TimestampState timestamps;
+  StreamClock clock;
   bool indexed = false;
   UnitIndex index;
   guint64 expected_offset = 0;                    ///< where the next frame begins unless somebody seeks
@@ -94,6 +96,7 @@ static Status take_header(GstSemanticParse* self, ByteView data, size_t& size) {
   // Short timestamps go on over a repeated header: the full one behind it may be what gets damaged.
   if (header.fps_n != parse.header.fps_n || header.fps_d != parse.header.fps_d)
     parse.timestamps = TimestampState{};
+  parse.clock.header();
   const ByteView bytes = data.first(size);
   parse.inband_header.reset(gst_buffer_new_memdup(bytes.data(), bytes.size()));
   if (parse.have_header &&
@@ -134,7 +137,7 @@ static void build_index(GstSemanticParse* self) {
   if (GST_CLOCK_TIME_IS_VALID(parse.index.duration()) && parse.index.duration() > 0)
     gst_base_parse_set_duration(base, GST_FORMAT_TIME, gint64(parse.index.duration()), 0);
   for (const auto& entry : parse.index.entries())
-    gst_base_parse_add_index_entry(base, entry.offset, entry.time, TRUE, TRUE);
+    gst_base_parse_add_index_entry(base, entry.start, entry.time, TRUE, TRUE);
 }
 
 /// After a seek short timestamps mean nothing until the index or a full one says where we are.
@@ -145,6 +148,7 @@ static void notice_seek(GstSemanticParse* self, guint64 offset) {
   GST_DEBUG_OBJECT(self, "at %" G_GUINT64_FORMAT " instead of %" G_GUINT64_FORMAT, offset,
                    parse.expected_offset);
   parse.timestamps = TimestampState{};
+  parse.clock.jump(parse.index.base_at(offset));
   parse.inband_header.reset();
   parse.expected_offset = offset;
 }
@@ -160,7 +164,7 @@ static GstFlowReturn finish_unit(GstSemanticParse* self, GstBaseParseFrame* fram
                                  const AccessUnitHeader& unit, size_t size, bool truncated) {
   Parse& parse = *self->priv;
   GstBuffer* buffer = frame->buffer;
-  parse.unit_time = tick_time(parse.header, unit.timestamp);
+  parse.unit_time = parse.clock.place(tick_time(parse.header, unit.timestamp), frame_duration(parse.header));
   if (!GST_BUFFER_PTS_IS_VALID(buffer))
     GST_BUFFER_PTS(buffer) = parse.unit_time;
   GST_BUFFER_DTS(buffer) = GST_CLOCK_TIME_NONE;
@@ -321,6 +325,7 @@ static gboolean sink_event(GstBaseParse* base, GstEvent* event) {
   if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
     Parse& parse = *GST_SEMANTIC_PARSE(base)->priv;
     parse.timestamps = TimestampState{};
+    parse.clock.jump(0);
     parse.inband_header.reset();
   }
   return GST_BASE_PARSE_CLASS(gst_semantic_parse_parent_class)->sink_event(base, event);

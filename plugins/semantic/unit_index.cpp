@@ -40,13 +40,23 @@ struct Window {
 
 } // namespace
 
+GstClockTime StreamClock::place(GstClockTime time, GstClockTime frame) {
+  if (after_header_ && GST_CLOCK_TIME_IS_VALID(last_) && time <= last_)
+    base_ = end_ > time ? end_ - time : 0;
+  after_header_ = false;
+  last_ = time;
+  end_ = base_ + time + (GST_CLOCK_TIME_IS_VALID(frame) ? frame : kStill);
+  return base_ + time;
+}
+
 UnitIndex UnitIndex::build(guint64 end, Pull pull, gpointer user) {
   UnitIndex index;
   Window window{end, pull, user, {}};
   StreamHeader header;
   TimestampState timestamps;
+  StreamClock clock;
   bool have_header = false;
-  guint64 offset = 0;
+  guint64 offset = 0, header_start = 0, header_end = 0;
   while (offset < end && index.units_ < kMaxUnits) {
     ByteView data = window.at(offset);
     size_t found = 0;
@@ -73,6 +83,9 @@ UnitIndex UnitIndex::build(guint64 end, Pull pull, gpointer user) {
           timestamps = TimestampState{};
         header = std::move(next);
         have_header = true;
+        clock.header();
+        header_start = offset;
+        header_end = offset + size;
       }
       offset += std::max<size_t>(size, 1);
       continue;
@@ -83,13 +96,16 @@ UnitIndex UnitIndex::build(guint64 end, Pull pull, gpointer user) {
       continue;
     }
     if (have_header) {
-      const GstClockTime time = tick_time(header, unit.timestamp);
-      const GstClockTime frame = frame_duration(header);
+      const GstClockTime frame = frame_duration(header), base = clock.base();
+      const GstClockTime time = clock.place(tick_time(header, unit.timestamp), frame);
+      const guint64 start = header_end == offset && have_header ? header_start : offset;
+      if (clock.base() != base)
+        index.links_.push_back(Link{start, clock.base()});
       ++index.units_;
       index.duration_ = time + (GST_CLOCK_TIME_IS_VALID(frame) ? frame : 0);
       if (decodes_alone(header, unit) &&
           (index.entries_.empty() || time >= index.entries_.back().time + kSpacing))
-        index.entries_.push_back(Entry{offset, unit.timestamp, time});
+        index.entries_.push_back(Entry{offset, start, unit.timestamp, time});
     }
     offset += size + payload_section_size(unit);
   }
@@ -100,6 +116,12 @@ const UnitIndex::Entry* UnitIndex::at(guint64 offset) const {
   auto entry = std::lower_bound(entries_.begin(), entries_.end(), offset,
                                 [](const Entry& e, guint64 o) { return e.offset < o; });
   return entry != entries_.end() && entry->offset == offset ? &*entry : nullptr;
+}
+
+GstClockTime UnitIndex::base_at(guint64 offset) const {
+  auto link = std::upper_bound(links_.begin(), links_.end(), offset,
+                               [](guint64 o, const Link& l) { return o < l.offset; });
+  return link == links_.begin() ? 0 : std::prev(link)->base;
 }
 
 } // namespace gsem

@@ -251,6 +251,37 @@ GST_START_TEST(seeks_in_pull_mode) {
 }
 GST_END_TEST
 
+static Bytes joined(const Bytes& a, const Bytes& b) {
+  Bytes both = a;
+  stream::append(both, b);
+  return both;
+}
+
+GST_START_TEST(joined_files_play_one_behind_the_other) {
+  const Bytes one = stream::file({1, 2, 3}, 30, 10);
+  for (const char* feed : {"", "! queue ! identity", "blocksize=11 ! queue ! identity"}) {
+    const Output out = parse_file(joined(joined(one, one), stream::file({1, 2}, 20)), feed);
+    fail_unless_equals_int(out.units.size(), 80);
+    for (size_t i = 0; i < out.times.size(); ++i)
+      fail_unless_equals_uint64(out.times[i], i * kFrame);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(joined_files_seek) {
+  File file(joined(stream::file({1, 2, 3}, 90, 25), stream::file({1, 3}, 110, 110)));
+  const std::string launch = std::string("filesrc location=") + file.path + " ! semanticparse";
+  {
+    Pipeline pipeline(launch);
+    fail_unless(pipeline.preroll());
+    gint64 duration = 0;
+    fail_unless(gst_element_query_duration(pipeline.element, GST_FORMAT_TIME, &duration));
+    fail_unless_equals_int64(duration, gint64(200 * kFrame));
+  }
+  seek_and_check(launch, 200, true);
+}
+GST_END_TEST
+
 GST_START_TEST(seek_when_headers_come_once) {
   // Only short timestamps behind the first unit, more than 16 bits of them: the index tells them apart.
   const int units = 70000;
@@ -386,6 +417,8 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, duration_and_caps_in_pull_mode);
   tcase_add_test(tc, seeks_in_pull_mode);
   tcase_add_test(tc, seek_when_headers_come_once);
+  tcase_add_test(tc, joined_files_play_one_behind_the_other);
+  tcase_add_test(tc, joined_files_seek);
   tcase_add_test(tc, delta_units_are_marked);
   tcase_add_test(tc, upstream_time_is_kept);
   tcase_add_test(tc, header_only_in_caps);
