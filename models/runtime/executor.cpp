@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstdlib>
 #include <deque>
 #include <exception>
 #include <mutex>
@@ -53,7 +52,7 @@ struct Job {
   std::shared_ptr<CancelState> cancel;
   // All below: under cancel->mutex.
   Stage stage = Stage::Queued;
-  bool abandoned = false; ///< the caller went away; stays true when the token is used again
+  bool abandoned = false; ///< nobody wants the result; stays true when the token is used again
   JobResult result = JobResult::Done;
   std::string error;
 
@@ -162,9 +161,8 @@ void serve(const std::shared_ptr<Shared>& shared) {
   }
 }
 
-/// All inference threads of the process. A job that lost its caller may hold the last reference to its
-/// executor, and then nobody waits for its thread until the process exits. There somebody must: the statics
-/// of LibTorch and oneDNN may not go under a running job.
+/// All inference threads of the process. A job that lost its caller in the queue may hold the last reference
+/// to its executor; then nobody waits for its thread until the process exits. There somebody must.
 class Threads {
 public:
   static Threads& get() {
@@ -190,15 +188,6 @@ public:
       threads_.erase(found);
     }
     thread.join();
-  }
-
-  /// Makes exit() wait for jobs without a caller before it takes down any static made so far. oneDNN makes
-  /// some of its own when an operation first needs them, so this is called whenever a job loses its caller;
-  /// after a number of times all have been made.
-  void wait_at_exit() {
-    constexpr int kEnough = 32;
-    if (hooks_.fetch_add(1) < kEnough)
-      std::atexit([] { Threads::get().finish(); });
   }
 
   ~Threads() { finish(); }
@@ -228,7 +217,6 @@ private:
     }
   }
 
-  std::atomic<int> hooks_{0};
   std::mutex mutex_;
   std::vector<Entry> threads_;
 };
@@ -267,17 +255,17 @@ std::shared_ptr<Executor> Executor::get() {
 
 namespace {
 
-/// Sleeps until the job is finished, its token is cancelled, or its deadline passes while it is still queued.
+/// Sleeps until the job is finished, or while it is still queued its token is cancelled or its deadline passes.
 JobResult await(Job& job, std::string* error) {
   CancelState& state = *job.cancel;
   std::unique_lock lock(state.mutex);
   while (job.stage != Job::Stage::Finished) {
-    if (state.cancelled) {
+    if (state.cancelled)
       job.abandoned = true;
-      if (job.stage == Job::Stage::Running)
-        Threads::get().wait_at_exit();
+    // A running job is waited for, one stage of it at most: whoever stops an element may exit() next, and the
+    // statics of LibTorch and oneDNN may not go under a convolution.
+    if (job.abandoned && job.stage == Job::Stage::Queued)
       return JobResult::Cancelled;
-    }
     const bool timed = job.stage == Job::Stage::Queued && job.deadline != Clock::time_point::max();
     if (timed && Clock::now() > job.deadline) {
       job.abandoned = true;

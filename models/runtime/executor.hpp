@@ -42,8 +42,8 @@ public:
   static std::shared_ptr<Executor> get ();
   ~Executor ();
 
-  /// Runs `job` on the inference thread and waits. A waiting caller returns Cancelled at once when its token is cancelled, even while the
-  /// job still runs its current stage (so `job` must own what it touches). Exceptions in `job` end as Failed with `error`.
+  /// Runs `job` on the inference thread and waits. When its token is cancelled the caller returns Cancelled: at once while the job is
+  /// queued (so `job` must own what it touches), after the current stage when it runs. Exceptions in `job` end as Failed with `error`.
   JobResult run (const JobOptions& options, std::function<void ()> job, std::string* error = nullptr);
 
   /// Inside a Background job, between two stages: lets waiting frame jobs run. False when the job should stop (cancelled).
