@@ -5,17 +5,18 @@
  *
  * Codes texts as captions (layer 1) with the tables of a profile, without any network: one text buffer, one
  * caption. Any UTF-8 text of at most 4096 bytes is coded exactly, except that a line break at its very end is
- * taken off. Typed text has no layout hint.
+ * taken off. Typed text has no layout hint. Text without time gets that of its arrival.
  *
  * ## Example launch line
  * |[
  * echo "this bird is blue with white" | \
- *   gst-launch-1.0 fdsrc ! text/x-raw,format=utf8 ! semantictextenc ! fakesink dump=true
+ *   gst-launch-1.0 fdsrc ! text/x-raw,format=utf8 ! semantictextenc ! semanticmux ! filesink location=words.gsem
  * ]|
  */
 #include "plugins/semantic/gstsemantictextenc.h"
 
 #include "gst/semantic/layer_meta.hpp"
+#include "gst/semantic/segment.hpp"
 #include "models/entropy/caption_coder.hpp"
 #include "plugins/semantic/layer_caps.hpp"
 #include "plugins/semantic/text_caps.hpp"
@@ -145,6 +146,15 @@ static bool encode(GstSemanticTextEnc* self, GstBuffer* in, Bytes& out) {
   return false;
 }
 
+/// Lines from a pipe or a terminal have no time: theirs is when they come.
+static GstClockTime arrival(GstSemanticTextEnc* self) {
+  Ptr<GstClock> clock(gst_element_get_clock(GST_ELEMENT(self)));
+  if (!clock)
+    return 0;
+  const GstClockTime now = gst_clock_get_time(clock.get()), base = gst_element_get_base_time(GST_ELEMENT(self));
+  return now > base && base > 0 ? now - base : 0;
+}
+
 static GstFlowReturn prepare_output_buffer(GstBaseTransform* trans, GstBuffer* in, GstBuffer** out) {
   auto* self = GST_SEMANTIC_TEXT_ENC(trans);
   Bytes bytes;
@@ -153,6 +163,8 @@ static GstFlowReturn prepare_output_buffer(GstBaseTransform* trans, GstBuffer* i
   *out = new_buffer(bytes.data(), bytes.size());
   gst_buffer_copy_into(*out, in, GstBufferCopyFlags(GST_BUFFER_COPY_TIMESTAMPS | GST_BUFFER_COPY_FLAGS), 0,
                        gsize(-1));
+  if (!GST_BUFFER_PTS_IS_VALID(*out))
+    GST_BUFFER_PTS(*out) = arrival(self);
   GST_BUFFER_FLAG_UNSET(*out, GST_BUFFER_FLAG_DELTA_UNIT);
   gst_buffer_add_semantic_layer_meta(*out)->layers = 1u << unsigned(bitstream::LayerKind::Caption);
   return GST_FLOW_OK;
@@ -161,6 +173,12 @@ static GstFlowReturn prepare_output_buffer(GstBaseTransform* trans, GstBuffer* i
 /// The work is done in prepare_output_buffer, which alone may choose the size.
 static GstFlowReturn transform(GstBaseTransform*, GstBuffer*, GstBuffer*) {
   return GST_FLOW_OK;
+}
+
+static gboolean sink_event(GstBaseTransform* trans, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT)
+    event = as_time_segment(event);
+  return GST_BASE_TRANSFORM_CLASS(gst_semantic_text_enc_parent_class)->sink_event(trans, event);
 }
 
 static gboolean start(GstBaseTransform* trans) {
@@ -232,6 +250,7 @@ static void gst_semantic_text_enc_class_init(GstSemanticTextEncClass* klass) {
   trans->set_caps = set_caps;
   trans->prepare_output_buffer = prepare_output_buffer;
   trans->transform = transform;
+  trans->sink_event = sink_event;
   trans->start = start;
   trans->stop = stop;
 }

@@ -18,6 +18,7 @@
 
 #include "gst/semantic/caps.hpp"
 #include "gst/semantic/layer_meta.hpp"
+#include "gst/semantic/segment.hpp"
 #include "plugins/semanticcodec/background.hpp"
 #include "plugins/semanticcodec/guard.hpp"
 #include "plugins/semanticcodec/join_output.hpp"
@@ -482,20 +483,6 @@ static GstEvent* rename_text_caps(GstEvent* event) {
   return result;
 }
 
-/// Typed text from a file or pipe comes in a segment of bytes; it is one caption at time 0.
-static GstEvent* time_segment(GstEvent* event) {
-  const GstSegment* segment = nullptr;
-  gst_event_parse_segment(event, &segment);
-  if (segment->format == GST_FORMAT_TIME)
-    return event;
-  GstSegment replacement;
-  gst_segment_init(&replacement, GST_FORMAT_TIME);
-  GstEvent* result = gst_event_new_segment(&replacement);
-  gst_event_set_seqnum(result, gst_event_get_seqnum(event));
-  gst_event_unref(event);
-  return result;
-}
-
 static gboolean gst_semantic_dec_sink_event(GstVideoDecoder* decoder, GstEvent* event) {
   switch (GST_EVENT_TYPE(event)) {
   case GST_EVENT_FLUSH_START:
@@ -507,7 +494,7 @@ static gboolean gst_semantic_dec_sink_event(GstVideoDecoder* decoder, GstEvent* 
     event = rename_text_caps(event);
     break;
   case GST_EVENT_SEGMENT:
-    event = time_segment(event);
+    event = as_time_segment(event);
     break;
   default:
     break;

@@ -203,6 +203,42 @@ GST_START_TEST(missing_profile_then_fixed) {
 }
 GST_END_TEST
 
+/// Words from a pipe: a segment of bytes, buffers without time.
+GST_START_TEST(words_without_time) {
+  gchar* folder = g_dir_make_tmp("gsem-text-XXXXXX", nullptr);
+  const std::string words = std::string(folder) + "/a.txt";
+  fail_unless(g_file_set_contents(words.c_str(), "this bird is red\n", -1, nullptr));
+  GstElement* pipeline = gst_parse_launch(
+      launch(("filesrc location=" + words +
+              " ! text/x-raw,format=utf8 ! semantictextenc profile=PROFILE ! semanticmux ! semanticdemux name=d "
+              "d.caption ! semantictextdec profile=PROFILE ! fakesink name=out enable-last-sample=true")
+                 .c_str())
+          .c_str(),
+      nullptr);
+  GstBus* bus = gst_element_get_bus(pipeline);
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  GstMessage* message =
+      gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND, GstMessageType(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+  fail_unless(message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS);
+  gst_message_unref(message);
+  GstElement* out = gst_bin_get_by_name(GST_BIN(pipeline), "out");
+  GstSample* sample = nullptr;
+  g_object_get(out, "last-sample", &sample, nullptr);
+  fail_unless(sample != nullptr);
+  const Bytes text = stream::bytes_of(gst_sample_get_buffer(sample));
+  expect_text(std::string(text.begin(), text.end()), "this bird is red");
+  gst_sample_unref(sample);
+  gst_object_unref(out);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  stream::drain(bus);
+  gst_object_unref(bus);
+  gst_object_unref(pipeline);
+  g_unlink(words.c_str());
+  g_rmdir(folder);
+  g_free(folder);
+}
+GST_END_TEST
+
 GST_START_TEST(through_a_file_to_text) {
   gchar* folder = g_dir_make_tmp("gsem-text-XXXXXX", nullptr);
   const std::string coded = std::string(folder) + "/a.gsem", words = std::string(folder) + "/a.txt";
@@ -257,6 +293,7 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, other_tables_are_refused);
   tcase_add_test(tc, random_captions_never_stop_it);
   tcase_add_test(tc, missing_profile_then_fixed);
+  tcase_add_test(tc, words_without_time);
   tcase_add_test(tc, through_a_file_to_text);
 }
 
