@@ -6,6 +6,7 @@
 #include "plugins/semantic/gstsemanticdecodebin.h"
 #include "plugins/semantic/gstsemanticdemux.h"
 #include "plugins/semantic/gstsemanticencodebin.h"
+#include "plugins/semantic/gstsemanticlayerfilter.h"
 #include "plugins/semantic/gstsemanticmux.h"
 #include "plugins/semantic/gstsemanticparse.h"
 #include "plugins/semantic/gstsemantictextdec.h"
@@ -23,6 +24,7 @@ static gboolean plugin_init(GstPlugin* plugin) {
   ok |= GST_ELEMENT_REGISTER(semanticdecodebin, plugin);
   ok |= GST_ELEMENT_REGISTER(rtpsemanticpay, plugin);
   ok |= GST_ELEMENT_REGISTER(rtpsemanticdepay, plugin);
+  ok |= GST_ELEMENT_REGISTER(semanticlayerfilter, plugin);
   return ok;
 }
 

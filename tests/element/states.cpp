@@ -8,8 +8,8 @@
 
 namespace {
 
-const char* const kElements[] = {"semanticmux", "semanticdemux", "semanticparse", "semantictextenc",
-                                 "semantictextdec"};
+const char* const kElements[] = {"semanticmux",     "semanticdemux",   "semanticparse",
+                                 "semantictextenc", "semantictextdec", "semanticlayerfilter"};
 
 } // namespace
 
@@ -46,8 +46,9 @@ GST_START_TEST(requested_pads_survive_states) {
 GST_END_TEST
 
 GST_START_TEST(properties_are_documented) {
-  for (const char* name : {"semanticmux", "semanticdemux", "semanticparse", "semantictextenc",
-                           "semantictextdec", "semanticencodebin", "semanticdecodebin"}) {
+  for (const char* name :
+       {"semanticmux", "semanticdemux", "semanticparse", "semantictextenc", "semantictextdec",
+        "semanticencodebin", "semanticdecodebin", "semanticlayerfilter"}) {
     GstElementFactory* factory = gst_element_factory_find(name);
     fail_unless(factory != nullptr, "no %s", name);
     factory = GST_ELEMENT_FACTORY(gst_plugin_feature_load(GST_PLUGIN_FEATURE(factory)));

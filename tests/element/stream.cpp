@@ -39,6 +39,7 @@ Bytes Writer::unit(uint64_t tick, const std::vector<Piece>& pieces) {
     layer.key = layer.switch_point = piece.key;
     layer.discardable = piece.discardable;
     layer.lost = piece.lost;
+    layer.temporal_id = piece.temporal_id;
     layer.size = piece.lost ? 0 : uint32_t(piece.payload.size());
     unit.key = unit.key && piece.key;
     unit.layers.push_back(layer);

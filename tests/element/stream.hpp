@@ -23,6 +23,7 @@ struct Piece {
   int kind;
   Bytes payload;
   bool key = true, discardable = false, lost = false;
+  uint8_t temporal_id = 0;
 };
 
 /// Writes access units one after the other.

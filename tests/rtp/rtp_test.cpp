@@ -116,28 +116,12 @@ std::string Sender::caps() {
   return text.get();
 }
 
-// ---- receiver ---------------------------------------------------------------------------------------------
+// ---- access units
+// ------------------------------------------------------------------------------------------
 
-Receiver::Receiver(const std::string& caps, const std::string& properties)
-    : harness_(gst_harness_new_parse(("rtpsemanticdepay name=depay " + properties).c_str())) {
-  gst_harness_set_src_caps_str(harness_, caps.c_str());
-}
-
-Receiver::~Receiver() {
-  gst_harness_teardown(harness_);
-}
-
-void Receiver::push(const Packet& packet) {
-  fail_unless_equals_int(gst_harness_push(harness_, make_buffer(packet)), GST_FLOW_OK);
-}
-
-void Receiver::end() {
-  fail_unless(gst_harness_push_event(harness_, gst_event_new_eos()));
-}
-
-std::vector<Received> Receiver::take() {
+std::vector<Received> UnitReader::take(GstHarness* harness) {
   std::vector<Received> all;
-  while (GstBuffer* buffer = gst_harness_try_pull(harness_)) {
+  while (GstBuffer* buffer = gst_harness_try_pull(harness)) {
     Received& found = all.emplace_back();
     found.bytes = stream::bytes_of(buffer);
     found.pts = GST_BUFFER_PTS(buffer);
@@ -168,6 +152,25 @@ std::vector<Received> Receiver::take() {
     gst_buffer_unref(buffer);
   }
   return all;
+}
+
+// ---- receiver ---------------------------------------------------------------------------------------------
+
+Receiver::Receiver(const std::string& caps, const std::string& properties)
+    : harness_(gst_harness_new_parse(("rtpsemanticdepay name=depay " + properties).c_str())) {
+  gst_harness_set_src_caps_str(harness_, caps.c_str());
+}
+
+Receiver::~Receiver() {
+  gst_harness_teardown(harness_);
+}
+
+void Receiver::push(const Packet& packet) {
+  fail_unless_equals_int(gst_harness_push(harness_, make_buffer(packet)), GST_FLOW_OK);
+}
+
+void Receiver::end() {
+  fail_unless(gst_harness_push_event(harness_, gst_event_new_eos()));
 }
 
 int Receiver::gaps() {

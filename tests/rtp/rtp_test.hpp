@@ -71,6 +71,15 @@ struct Received {
   Bytes bytes;
 };
 
+/// Reads the access units that come out of a harness. Fails when one does not read.
+class UnitReader {
+public:
+  std::vector<Received> take(GstHarness* harness);
+
+private:
+  TimestampState timestamps_;
+};
+
 class Receiver {
 public:
   explicit Receiver(const std::string& caps, const std::string& properties = "");
@@ -79,8 +88,8 @@ public:
   ~Receiver();
   void push(const Packet& packet);
   void end();
-  /// Since the last call. Fails when one does not read.
-  std::vector<Received> take();
+  /// Since the last call.
+  std::vector<Received> take() { return reader_.take(harness_); }
   /// GAP events since the last call; each must say that data is missing.
   int gaps();
   int key_requests();
@@ -89,7 +98,7 @@ public:
 
 private:
   GstHarness* harness_;
-  TimestampState timestamps_;
+  UnitReader reader_;
 };
 
 /// `application/x-rtp` without a config.

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "plugins/semantic/layer_selector.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gsem {
+
+using namespace bitstream;
+
+namespace {
+
+constexpr double kSecond = 1e9;
+constexpr double kMemory = 1e9;              ///< ns, time constant of the rates
+constexpr uint64_t kLongestStep = 500000000; ///< a gap in time is not a gap in the stream's rate
+constexpr uint64_t kFirstStep = 40000000;    ///< what the first unit stands for
+constexpr double kQueue = 0.1;               ///< s of the rate that may wait in the network
+constexpr double kHeadroom = 1.1;            ///< going up wants this much more than it takes
+constexpr unsigned kEntryHead = 3, kNoSize = 2, kDescriptor = 4; ///< docs/rtp.md: the last entry has no size
+constexpr uint64_t kMistake = 5000000000, kProven = 10000000000; ///< ns after going up
+constexpr unsigned kMostPatience = 8;
+// Below these an encoder cannot go in earnest (docs/structure.md, docs/results.md): then thinning is better.
+constexpr double kLeastMap = 80, kLeastSignal = 150; ///< bytes
+constexpr double kMapShare = 0.3;                    ///< of the rate, when there is a signal too
+
+unsigned kind_of(const LayerUnit& layer) {
+  return unsigned(layer.kind);
+}
+
+uint8_t bit(const LayerUnit& layer) {
+  return uint8_t(1u << kind_of(layer));
+}
+
+bool coded(const LayerUnit& layer) {
+  return layer.kind == LayerKind::Structure || layer.kind == LayerKind::Signal;
+}
+
+} // namespace
+
+uint64_t WireCost::unit_bytes(uint64_t payload, unsigned layers) const {
+  if (layers == 0)
+    return 0;
+  constexpr unsigned kRtpHeader = 12;
+  const uint64_t data = payload + layers * kEntryHead - kNoSize;
+  const uint64_t room = std::max(mtu, 64u) - kRtpHeader - kDescriptor;
+  const uint64_t packets = (data + room - 1) / room;
+  return (data + packets * packet_bytes()) * (100 + fec_percent) / 100;
+}
+
+unsigned WireCost::packet_bytes() const {
+  return overhead + kDescriptor;
+}
+
+void LayerSelector::Meter::add(double amount, double decay, double step) {
+  value = value * decay + amount;
+  seconds = seconds * decay + step;
+}
+
+void LayerSelector::reset() {
+  *this = LayerSelector{};
+}
+
+void LayerSelector::restart() {
+  for (Track* track : {&maps_, &signals_}) {
+    track->flowing = track->broken = false;
+    track->index = 0;
+  }
+  now_ = up_since_ = moved_up_ = kNever;
+  debt_ = 0;
+}
+
+void LayerSelector::set_layers(const StreamHeader& header) {
+  for (LayerKind kind : {LayerKind::Structure, LayerKind::Signal}) {
+    const LayerInfo* info = header.find(kind);
+    track(kind).listed = info != nullptr;
+    track(kind).dependencies = info ? info->dependencies : 0;
+  }
+}
+
+void LayerSelector::set_silenced(bool structure, bool signal) {
+  maps_.silenced = structure;
+  signals_.silenced = signal;
+}
+
+// ---- what each rung costs ---------------------------------------------------------------------------------
+
+/// Left out at `step`? Units that others refer to go by their temporal id alone, keys never.
+bool LayerSelector::thinned(const LayerUnit& layer, const Track& track, unsigned step) {
+  if (step == 0)
+    return false;
+  const unsigned top = std::max(track.top_id, track.last_top_id);
+  if (!layer.discardable)
+    return !layer.key && layer.temporal_id > 0 && layer.temporal_id + step > top;
+  if (step >= kKeysOnly)
+    return !layer.key || track.index % 16 != 0;
+  if (!layer.key && top > step)
+    return layer.temporal_id + step > top;
+  return track.index % (1u << step) != 0;
+}
+
+unsigned LayerSelector::top_point(const Settings& settings) const {
+  unsigned layer = settings.max_layer;
+  if (layer >= 3 && !signals_.listed)
+    layer = 2;
+  unsigned point = kLayerPoints.size() - 1;
+  while (point > 0 && kLayerPoints[point].layer > layer)
+    --point;
+  return point;
+}
+
+void LayerSelector::measure(const AccessUnitHeader& unit, const Settings& settings) {
+  const double step = double(step_), decay = std::exp(-step / kMemory);
+  const double gain = step / kSecond;
+  units_.add(1, decay, gain);
+  double caption = 0, map = 0;
+  bool has_map = false, has_signal = false;
+  for (const auto& layer : unit.layers) {
+    caption += layer.kind == LayerKind::Caption ? layer.size * 8.0 : 0;
+    map += layer.kind == LayerKind::Structure ? layer.size * 8.0 : 0;
+    has_map = has_map || layer.kind == LayerKind::Structure;
+    has_signal = has_signal || layer.kind == LayerKind::Signal;
+  }
+  captions_.add(caption, decay, gain);
+  if (has_map || !maps_.silenced)
+    map_payload_.add(map, decay, gain);
+  for (size_t i = 0; i < kLayerPoints.size(); ++i) {
+    const LayerPoint& point = kLayerPoints[i];
+    // What a silenced layer took when it was last there is the best guess at what it will take.
+    if ((point.layer >= 2 && maps_.silenced && !has_map) ||
+        (point.layer >= 3 && signals_.silenced && !has_signal))
+      continue;
+    uint64_t payload = 0;
+    unsigned layers = 0;
+    for (const auto& layer : unit.layers) {
+      if (layer.lost || kind_of(layer) > point.layer)
+        continue;
+      if (coded(layer) && thinned(layer, track(layer.kind),
+                                  layer.kind == LayerKind::Structure ? point.map_step : point.signal_step))
+        continue;
+      payload += layer.size;
+      ++layers;
+    }
+    rates_[i].add(double(settings.cost.unit_bytes(payload, layers)) * 8, decay, gain);
+  }
+}
+
+// ---- which rung -------------------------------------------------------------------------------------------
+
+void LayerSelector::move_to(unsigned point) {
+  if (point > point_)
+    moved_up_ = now_;
+  point_ = point;
+  up_since_ = kNever;
+}
+
+void LayerSelector::choose_point(const Settings& settings) {
+  const unsigned top = top_point(settings);
+  if (settings.bitrate == 0) {
+    move_to(top);
+    patience_ = 1;
+    return;
+  }
+  const double limit = double(settings.bitrate);
+  unsigned fits_below = 0, fits_well = 0;
+  for (unsigned i = 1; i <= top; ++i) {
+    if (!maps_.listed && kLayerPoints[i].layer == 2)
+      continue;
+    if (i < point_ && rates_[i].rate() <= limit)
+      fits_below = i;
+    if (rates_[i].rate() * kHeadroom <= limit)
+      fits_well = i;
+  }
+  if (moved_up_ != kNever && now_ - moved_up_ > kProven)
+    patience_ = 1;
+  if (point_ > top || rates_[point_].rate() > limit) {
+    if (moved_up_ != kNever && now_ - moved_up_ < kMistake)
+      patience_ = std::min(patience_ * 2, kMostPatience);
+    move_to(std::min(fits_below, top));
+    return;
+  }
+  if (fits_well <= point_) {
+    up_since_ = kNever;
+    return;
+  }
+  if (up_since_ == kNever) {
+    up_since_ = now_;
+    up_to_ = fits_well;
+  }
+  up_to_ = std::min(up_to_, fits_well);
+  if (now_ - up_since_ >= settings.hold_time * patience_)
+    move_to(up_to_);
+}
+
+// ---- one unit ---------------------------------------------------------------------------------------------
+
+CutReason LayerSelector::judge(const AccessUnitHeader& unit, size_t index, uint8_t kept,
+                               LayerChoice& choice) {
+  const LayerUnit& layer = unit.layers[index];
+  const LayerPoint& point = kLayerPoints[point_];
+  if (layer.kind == LayerKind::Caption)
+    return CutReason::Kept;
+  if (!coded(layer)) // of a later version: above all that is known
+    return point_ + 1 == kLayerPoints.size() ? CutReason::Kept : CutReason::Layer;
+  Track& state = track(layer.kind);
+  if (kind_of(layer) > point.layer)
+    return CutReason::Layer;
+  if (!state.flowing && (!layer.switch_point || layer.lost)) {
+    choice.want_key = true;
+    return CutReason::Blocked;
+  }
+  if (state.broken && !layer.key && !layer.lost)
+    return CutReason::Blocked;
+  if ((state.dependencies & ~1u & ~kept) != 0)
+    return CutReason::Blocked;
+  const unsigned step = layer.kind == LayerKind::Structure ? point.map_step : point.signal_step;
+  return thinned(layer, state, step) ? CutReason::Thinned : CutReason::Kept;
+}
+
+/// Layers that would queue for longer than kQueue wait for another picture. What is always sent, and what is
+/// larger than the allowance, goes when the queue is (nearly) empty.
+void LayerSelector::pace(const AccessUnitHeader& unit, const Settings& settings, LayerChoice& choice) {
+  const double bytes_a_second = double(settings.bitrate) / 8;
+  const double allowed = bytes_a_second * kQueue;
+  debt_ = settings.bitrate ? std::max(0.0, debt_ - bytes_a_second * double(step_) / kSecond) : 0;
+  uint64_t payload = 0;
+  unsigned layers = 0;
+  for (size_t i = 0; i < unit.layers.size(); ++i) {
+    const LayerUnit& layer = unit.layers[i];
+    if (choice.cut[i] != CutReason::Kept || layer.lost)
+      continue;
+    const auto cost = double(settings.cost.unit_bytes(payload + layer.size, layers + 1));
+    const double queued = debt_ + (layers ? double(settings.cost.unit_bytes(payload, layers)) : 0);
+    const double start = layer.kind == LayerKind::Structure && !layer.discardable ? allowed : allowed / 4;
+    if (settings.bitrate && layer.kind != LayerKind::Caption && debt_ + cost > allowed && queued > start) {
+      choice.cut[i] = CutReason::Pace;
+      continue;
+    }
+    payload += layer.size;
+    ++layers;
+  }
+  choice.wire_bytes = settings.cost.unit_bytes(payload, layers);
+  debt_ += double(choice.wire_bytes);
+}
+
+/// Keeps the books of references.
+void LayerSelector::note(const AccessUnitHeader& unit, const LayerChoice& choice) {
+  for (size_t i = 0; i < unit.layers.size(); ++i) {
+    const LayerUnit& layer = unit.layers[i];
+    if (!coded(layer))
+      continue;
+    Track& state = track(layer.kind);
+    const bool kept = choice.cut[i] == CutReason::Kept && !layer.lost;
+    if (kept && layer.key)
+      state.broken = false;
+    if (kept && !state.flowing)
+      state.flowing = true; // judge() let only a switch point through
+    if (!kept && !layer.discardable)
+      state.broken = true;
+    ++state.index;
+  }
+}
+
+LayerChoice LayerSelector::choose(const AccessUnitHeader& unit, uint64_t now, const Settings& settings) {
+  step_ = now_ == kNever ? kFirstStep : std::min(now > now_ ? now - now_ : 0, kLongestStep);
+  now_ = now_ == kNever ? now : std::max(now, now_);
+  for (const auto& layer : unit.layers) {
+    if (!coded(layer))
+      continue;
+    Track& state = track(layer.kind);
+    if (layer.key && !layer.discardable && !layer.lost) {
+      state.index = 0;
+      state.last_top_id = state.top_id;
+      state.top_id = 0;
+    }
+    state.top_id = std::max(state.top_id, layer.temporal_id);
+  }
+  measure(unit, settings);
+  choose_point(settings);
+  if (kLayerPoints[point_].layer < 3)
+    signals_.flowing = false;
+  if (kLayerPoints[point_].layer < 2)
+    maps_.flowing = false;
+
+  LayerChoice choice;
+  uint8_t kept = 0;
+  for (size_t i = 0; i < unit.layers.size(); ++i) {
+    choice.cut[i] = judge(unit, i, kept, choice);
+    if (choice.cut[i] == CutReason::Kept && !unit.layers[i].lost)
+      kept |= bit(unit.layers[i]);
+  }
+  pace(unit, settings, choice);
+  note(unit, choice);
+  for (size_t i = 0; i < unit.layers.size(); ++i)
+    choice.any_cut = choice.any_cut || choice.cut[i] != CutReason::Kept;
+  current_layer_ = signals_.flowing ? 3 : maps_.flowing ? 2 : 1;
+  return choice;
+}
+
+// ---- rates ------------------------------------------------------------------------------------------------
+
+LayerRates LayerSelector::encoder_rates(const Settings& settings) const {
+  const double units = units_.rate();
+  const double wire = double(settings.bitrate) * 100 / (100 + settings.cost.fec_percent);
+  const double headers = units * (settings.cost.packet_bytes() + 2 * kEntryHead) * 8;
+  const double room = std::max(0.0, wire / kHeadroom - headers - captions_.rate());
+  const unsigned layer = std::min<unsigned>(kLayerPoints[point_].layer, settings.max_layer);
+  LayerRates rates;
+  if (layer < 2)
+    return rates;
+  const double least_map = kLeastMap * 8 * units, least_signal = kLeastSignal * 8 * units;
+  if (layer == 2 || !signals_.listed) {
+    rates.structure = uint64_t(std::max(room, least_map));
+    return rates;
+  }
+  rates.structure = maps_.listed ? uint64_t(std::max(room * kMapShare, least_map)) : 0;
+  const double maps = std::min(double(rates.structure), map_payload_.rate());
+  rates.signal = uint64_t(std::max(room - maps, least_signal));
+  return rates;
+}
+
+uint64_t LayerSelector::next_rate(const Settings& settings) const {
+  const unsigned top = top_point(settings);
+  const double present = rates_[std::min(point_, top)].rate();
+  for (unsigned i = point_ + 1; i <= top; ++i)
+    if (rates_[i].rate() > present)
+      return uint64_t(rates_[i].rate() * kHeadroom);
+  return uint64_t(present);
+}
+
+uint64_t LayerSelector::full_rate(const Settings& settings) const {
+  return uint64_t(rates_[top_point(settings)].rate() * kHeadroom);
+}
+
+} // namespace gsem
