@@ -20,8 +20,8 @@ except (ImportError, ValueError) as reason:
     print(f"prompt.py: {reason}: apt-get install python3-gi gir1.2-gstreamer-1.0", file=sys.stderr)
     sys.exit(77)
 
-# The size that the pictures are painted at travels in the caps of the text.
-WORDS = "appsrc name=words format=time is-live=true do-timestamp=true caps=text/x-raw,format=utf8,width=256,height=256,framerate=0/1"
+# Not live: a live semanticdec goes on with the old picture while it paints. The size that the pictures are painted at travels in the caps of the text.
+WORDS = "appsrc name=words format=time do-timestamp=true caps=text/x-raw,format=utf8,width=256,height=256,framerate=0/1"
 
 
 def line(options):
@@ -32,18 +32,30 @@ def line(options):
     return f"{WORDS} ! semantictextenc name=coder ! semanticdec ! videoconvert ! {show}"
 
 
-def read_lines(source, loop):
+def read_lines(source, said):
     """Standard input, line by line, into the pipeline. In a thread: reading blocks."""
     for text in sys.stdin:
         text = text.strip()
         if text:
-            source.emit("push-buffer", Gst.Buffer.new_wrapped(text.encode()))
+            said[0] = Gst.Buffer.new_wrapped(text.encode())
+            source.emit("push-buffer", said[0].copy())
     source.emit("end-of-stream")
 
 
-def tell_size(_pad, info):
-    """What the words cost."""
-    print(f"  {info.get_buffer().get_size()} bytes", flush=True)
+def say_again(source, said):
+    """Over a network: for those who join, and as a picture's time for receivers that paint while they show the old one."""
+    if said[0]:
+        source.emit("push-buffer", said[0].copy())
+    return GLib.SOURCE_CONTINUE
+
+
+def tell_size(_pad, info, told):
+    """What new words cost."""
+    unit = info.get_buffer()
+    coded = unit.extract_dup(0, unit.get_size())
+    if coded != told[0]:
+        print(f"  {len(coded)} bytes", flush=True)
+    told[0] = coded
     return Gst.PadProbeReturn.OK
 
 
@@ -60,7 +72,7 @@ def main():
     except GLib.Error as error:
         print(f"prompt.py: {error.message}", file=sys.stderr)
         return 1
-    pipeline.get_by_name("coder").get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, tell_size)
+    pipeline.get_by_name("coder").get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, tell_size, [None])
 
     loop = GLib.MainLoop()
     status = [0]
@@ -77,7 +89,10 @@ def main():
     bus.add_signal_watch()
     bus.connect("message", on_message)
     pipeline.set_state(Gst.State.PLAYING)
-    threading.Thread(target=read_lines, args=(pipeline.get_by_name("words"), loop), daemon=True).start()
+    words, said = pipeline.get_by_name("words"), [None]
+    if options.port:
+        GLib.timeout_add(500, say_again, words, said)
+    threading.Thread(target=read_lines, args=(words, said), daemon=True).start()
     if sys.stdin.isatty():
         print("Describe a bird: for example  this bird is blue with white and has a very short beak")
     try:
