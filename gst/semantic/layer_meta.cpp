@@ -7,7 +7,7 @@ namespace {
 
 gboolean meta_init(GstMeta* base, gpointer, GstBuffer*) {
   auto* meta = reinterpret_cast<GstSemanticLayerMeta*>(base);
-  meta->number = meta->layers = meta->lost = meta->base_id = meta->temporal_id = 0;
+  meta->number = meta->layers = meta->lost = meta->concealed = meta->base_id = meta->temporal_id = 0;
   meta->key = meta->switch_point = TRUE;
   meta->discardable = FALSE;
   return TRUE;

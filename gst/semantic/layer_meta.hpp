@@ -14,6 +14,8 @@ typedef struct _GstSemanticLayerMeta {
   guint number;        ///< access unit number
   guint layers;        ///< bit k: layer kind k (1 caption, 2 structure, 3 signal) is in this buffer / made this picture
   guint lost;          ///< bit k: layer kind k was sent but did not arrive
+  guint concealed;     ///< bit k: layer kind k is missing of this picture, and what came before stands in for it (a picture made with the
+                       ///< caption or map before has k in `layers` too, a cross-fade has not)
   guint base_id;       ///< pictures of equal non-zero id are the same base picture: what was computed from one holds for the other
   gboolean key;
   gboolean discardable;

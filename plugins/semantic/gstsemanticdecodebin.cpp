@@ -8,6 +8,10 @@
  * started. Output is RGB video of the stream's size, one picture for each access unit, whatever arrives.
  * `max-layer` leaves out upper layers at any time, without a stall or new caps.
  *
+ * Layers that are lost from a video are concealed, unless `conceal` is false: the last caption and, for half
+ * a second, the last map go on to serve, and the last decoder cross-fades to what is left over four pictures.
+ * The times are properties of the children: `structdec::hold-time`, `signaldec::fade`.
+ *
  * ## Example launch line
  * |[
  * gst-launch-1.0 filesrc location=out.gsem ! semanticparse ! semanticdecodebin max-layer=2 ! \
@@ -32,6 +36,7 @@ namespace {
 
 constexpr int kLayers = int(kLayerNames.size());
 enum { kCaption, kStructure, kSignal };
+constexpr guint kFade = 4; ///< pictures; once, at the last decoder
 constexpr const char* kDecoders[kLayers] = {"semanticdec", "structdec", "signaldec"};
 
 struct DecodeBin {
@@ -44,6 +49,7 @@ struct DecodeBin {
   bool plumbed = false; ///< streaming thread; state change thread when that has ended
   // under the object lock
   int threads = 0;
+  bool conceal = true;
   std::string profile = profile::kDefaultProfile, device = "cpu";
 };
 
@@ -58,7 +64,7 @@ G_DEFINE_TYPE(GstSemanticDecodeBin, gst_semantic_decode_bin, GST_TYPE_BIN)
 GST_ELEMENT_REGISTER_DEFINE(semanticdecodebin, "semanticdecodebin", GST_RANK_PRIMARY,
                             GST_TYPE_SEMANTIC_DECODE_BIN)
 
-enum { PROP_0, PROP_MAX_LAYER, PROP_PROFILE, PROP_DEVICE, PROP_THREADS };
+enum { PROP_0, PROP_MAX_LAYER, PROP_PROFILE, PROP_DEVICE, PROP_THREADS, PROP_CONCEAL };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
     "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_STREAM_PARSED_TEMPLATE));
@@ -147,6 +153,11 @@ static bool plumb_layers(GstSemanticDecodeBin* self) {
   GstElement* last = signal      ? bin.decoders[kSignal]
                      : structure ? bin.decoders[kStructure]
                                  : bin.decoders[kCaption];
+  GValue fade = G_VALUE_INIT;
+  g_value_init(&fade, G_TYPE_UINT);
+  g_value_set_uint(&fade, signal ? 0 : kFade); // signaldec does by itself
+  pass_on(bin.decoders[kStructure], "fade", &fade);
+  g_value_unset(&fade);
   Ptr<GstPad> end(gst_element_get_static_pad(last, "src"));
   Ptr<GstPad> ghost(gst_element_get_static_pad(GST_ELEMENT(self), "src"));
   gst_pad_add_probe(end.get(), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, keep_stream, self, nullptr);
@@ -284,6 +295,11 @@ static void set_property(GObject* object, guint id, const GValue* value, GParamS
     bin.threads = g_value_get_int(value);
     break;
   }
+  case PROP_CONCEAL: {
+    ObjectLock lock(self);
+    bin.conceal = g_value_get_boolean(value);
+    break;
+  }
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
     return;
@@ -306,6 +322,9 @@ static void get_property(GObject* object, guint id, GValue* value, GParamSpec* p
     break;
   case PROP_THREADS:
     g_value_set_int(value, bin.threads);
+    break;
+  case PROP_CONCEAL:
+    g_value_set_boolean(value, bin.conceal);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
@@ -393,6 +412,12 @@ static void install_properties(GObjectClass* object) {
       g_param_spec_int("threads", "Threads",
                        "Threads of the networks, shared by the whole process (0: automatic)", 0, 256, 0,
                        flags(GST_PARAM_MUTABLE_READY)));
+  g_object_class_install_property(
+      object, PROP_CONCEAL,
+      g_param_spec_boolean(
+          "conceal", "Conceal",
+          "Whether what was there before stands in, for a while, for layers missing of a video", TRUE,
+          flags(GST_PARAM_MUTABLE_PLAYING)));
 }
 
 static void gst_semantic_decode_bin_class_init(GstSemanticDecodeBinClass* klass) {

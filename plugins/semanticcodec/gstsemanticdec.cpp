@@ -177,7 +177,9 @@ static gboolean gst_semantic_dec_flush(GstVideoDecoder* decoder) {
 }
 
 /// Every picture has left by the time the next one comes.
-static GstFlowReturn gst_semantic_dec_drain(GstVideoDecoder*) { return GST_FLOW_OK; }
+static GstFlowReturn gst_semantic_dec_drain(GstVideoDecoder*) {
+  return GST_FLOW_OK;
+}
 
 static GstStateChangeReturn gst_semantic_dec_change_state(GstElement* element, GstStateChange transition) {
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
@@ -437,6 +439,7 @@ static GstFlowReturn gst_semantic_dec_handle_frame(GstVideoDecoder* decoder, Gst
     if (meta) {
       meta->number = from ? from->number : 0;
       meta->lost = input == Input::Lost ? kCaptionBit : 0;
+      meta->concealed = meta->lost & meta->layers; // grey stands in for nothing
     }
     count(self, &Counters::pictures);
     return gst_video_decoder_finish_frame(decoder, frame);

@@ -6,8 +6,9 @@
  * (request pad `sink`) and of the edge map (request pad `structure`), where there are any.
  *
  * A coded picture that is missing, lost, late, damaged or of another model is no error: the picture from
- * below goes through by reference, with the same caps, and `stats` counts why. Without one the last picture
- * is repeated.
+ * below goes through by reference, with the same caps, and `stats` counts why. In a video it does not come at
+ * once: over `fade` pictures the last good one gives way to it. Without a picture from below the last one is
+ * repeated.
  *
  * |[
  * gst-launch-1.0 filesrc location=bird.png ! pngdec ! videoconvert ! signalenc ! signaldec ! videoconvert ! \
@@ -19,6 +20,7 @@
 #include "gst/semantic/caps.hpp"
 #include "gst/semantic/layer_meta.hpp"
 #include "plugins/semanticcodec/cancel_switch.hpp"
+#include "plugins/semanticcodec/concealment.hpp"
 #include "plugins/semanticcodec/guard.hpp"
 #include "plugins/semanticcodec/join_output.hpp"
 #include "plugins/semanticcodec/join_pacing.hpp"
@@ -35,13 +37,19 @@ using namespace gsem::codec;
 
 namespace {
 
-enum { PROP_MODEL = 1, PROP_STATS = PROP_MODEL + kModelProperties };
+enum {
+  PROP_MODEL = 1,
+  PROP_CONCEAL = PROP_MODEL + kModelProperties,
+  PROP_STATS = PROP_CONCEAL + kConcealProperties
+};
 enum { SINK, STRUCTURE, SIGNAL };
 
 constexpr guint kStructureBit = 1u << 2, kSignalBit = 1u << 3;
+constexpr guint kDefaultFade = 4;
 
 struct Counters {
-  guint64 decoded = 0, passed = 0, repeated = 0, corrupt = 0, corrupt_maps = 0, mismatched = 0, no_time = 0;
+  guint64 decoded = 0, passed = 0, repeated = 0, corrupt = 0, corrupt_maps = 0, mismatched = 0, no_time = 0,
+          faded = 0, key_requests = 0;
 };
 
 /// What one coded picture says.
@@ -53,8 +61,9 @@ struct Coded {
 } // namespace
 
 struct SignalDecPrivate {
-  ModelSettings settings; ///< under the object lock
-  Counters counters;      ///< under the object lock
+  ModelSettings settings;                          ///< under the object lock
+  ConcealSettings concealment{true, kDefaultFade}; ///< under the object lock
+  Counters counters;                               ///< under the object lock
   JoinPacing pacing;
   CancelSwitch cancel;
 
@@ -63,6 +72,7 @@ struct SignalDecPrivate {
   std::shared_ptr<runtime::SignalModel> model;
   MapInput maps;
   JoinOutput output;
+  CrossFade fade;
   LayerGeometry geometry; ///< of the signal stream
   bool signal_known = false, mismatched = false, warned_mismatch = false;
   GstVideoInfo base_info{};
@@ -138,6 +148,7 @@ static void gst_signal_dec_reset(GstSemanticLayerJoin* join) {
   priv->pacing.reset();
   priv->maps.flush();
   priv->output.forget();
+  priv->fade.forget();
   priv->last_base.reset();
 }
 
@@ -277,11 +288,6 @@ static GstFlowReturn gst_signal_dec_sink_event_pre_queue(GstAggregator* agg, Gst
 
 // ---- pictures ------------------------------------------------------------------------------------------
 
-static guint layers_of(GstBuffer* picture) {
-  auto meta = gst_buffer_get_semantic_layer_meta(picture);
-  return meta ? meta->layers : 1u << 1;
-}
-
 static bool read_signal(GstSignalDec* self, GstBuffer* buffer, Coded& coded) {
   SignalDecPrivate* priv = self->priv;
   if (priv->mismatched || !priv->signal_known) {
@@ -308,16 +314,16 @@ static bool read_signal(GstSignalDec* self, GstBuffer* buffer, Coded& coded) {
   return false;
 }
 
-/// The synthesis proper: `base` (null: none) and `map` (no data: none) help it.
-static runtime::Outcome fill(GstSignalDec* self, const Coded& coded, GstBuffer* base, const maps::Map& map,
+/// The synthesis proper: `base` and `map` (null: none) help it.
+static runtime::Outcome fill(GstSignalDec* self, const Coded& coded, GstBuffer* base, const maps::Map* map,
                              GstBuffer* out, const runtime::CallOptions& options) {
   SignalDecPrivate* priv = self->priv;
   VideoMap frame(&priv->output.info(), out, GST_MAP_WRITE);
   if (!frame)
     return {runtime::JobResult::Failed, "the output picture cannot be written"};
   runtime::PictureView map_view;
-  if (!map.data.empty())
-    map_view = {map.data.data(), map.width, map.height, map.width};
+  if (map)
+    map_view = {map->data.data(), map->width, map->height, map->width};
   if (!base)
     return priv->model->synthesize(coded.latents, coded.mean, {}, map_view, span_of(frame), options);
   VideoMap base_frame(&priv->base_info, base, GST_MAP_READ);
@@ -327,7 +333,7 @@ static runtime::Outcome fill(GstSignalDec* self, const Coded& coded, GstBuffer* 
                                  options);
 }
 
-static runtime::Outcome synthesize(GstSignalDec* self, const GstSemanticJoinSet& set, const maps::Map& map,
+static runtime::Outcome synthesize(GstSignalDec* self, const GstSemanticJoinSet& set, const maps::Map* map,
                                    Ptr<GstBuffer>& out) {
   SignalDecPrivate* priv = self->priv;
   auto agg = GST_AGGREGATOR(self);
@@ -350,8 +356,9 @@ static runtime::Outcome synthesize(GstSignalDec* self, const GstSemanticJoinSet&
   }
   priv->pacing.add_cost(agg, elapsed_since(start));
   auto meta = base ? gst_buffer_get_semantic_layer_meta(base) : nullptr;
-  guint layers = (base ? layers_of(base) : 0) | (map.data.empty() ? 0 : kStructureBit) | kSignalBit;
-  set_layers(out.get(), meta ? meta->number : 0, layers, meta ? meta->lost : 0, 0);
+  guint layers = (base ? layers_of(base) : 0) | (map ? kStructureBit : 0) | kSignalBit;
+  set_layers(out.get(), meta ? meta->number : 0, layers, meta ? meta->lost : 0, 0,
+             meta ? meta->concealed : 0);
   return outcome;
 }
 
@@ -374,24 +381,38 @@ static Ptr<GstBuffer> without_signal(GstSignalDec* self, const GstSemanticJoinSe
 
 static GstFlowReturn finish(GstSignalDec* self, const GstSemanticJoinSet& set, Ptr<GstBuffer> out) {
   SignalDecPrivate* priv = self->priv;
+  if (out)
+    priv->output.remember(out.get());
+  ConcealSettings settings;
+  {
+    ObjectLock lock(self);
+    settings = priv->concealment;
+  }
+  out = priv->fade.apply(GST_AGGREGATOR(self), priv->output, std::move(out),
+                         settings.conceal ? settings.fade : 0);
   if (!out)
     return GST_PAD_IS_FLUSHING(GST_AGGREGATOR_SRC_PAD(self)) ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
-  priv->output.remember(out.get());
+  if (priv->fade.concealed())
+    count(self, &Counters::faded);
   return gst_semantic_layer_join_finish(GST_SEMANTIC_LAYER_JOIN(self), &set, out.release());
 }
 
-/// Takes note of this set's picture from below and of its map. Maps are decoded also when they will not be
-/// used: later ones refer to them.
-static void take_helpers(GstSignalDec* self, const GstSemanticJoinSet& set, maps::Map& map) {
+/// Takes note of this set's picture from below; gives its map. Maps are decoded also when they will not be
+/// used: later ones refer to them. Where structdec is below, that asks for missing key maps.
+static const maps::Map* take_helpers(GstSignalDec* self, const GstSemanticJoinSet& set) {
   SignalDecPrivate* priv = self->priv;
   if (GstBuffer* base = set.pads[SINK].buffer)
     priv->last_base.reset(layers_of(base) ? gst_buffer_ref(base)
                                           : nullptr); // no layers: grey, nothing to learn from
-  GstBuffer* coded = set.pads[STRUCTURE].buffer;
-  if (coded && !priv->maps.decode(GST_ELEMENT(self), coded, map)) {
-    map = {};
+  const GstSemanticJoined& coded = set.pads[STRUCTURE];
+  if (!coded.buffer)
+    return nullptr;
+  const maps::Map* map = priv->maps.decode(GST_ELEMENT(self), coded.buffer, set.running_time);
+  if (!map)
     count(self, &Counters::corrupt_maps);
-  }
+  if (!has_lower_layer(self) && priv->maps.ask_for_key(GST_PAD(coded.pad), set.running_time))
+    count(self, &Counters::key_requests);
+  return map;
 }
 
 static GstFlowReturn gst_signal_dec_join(GstSemanticLayerJoin* join, GstSemanticJoinSet* set) {
@@ -403,8 +424,7 @@ static GstFlowReturn gst_signal_dec_join(GstSemanticLayerJoin* join, GstSemantic
       return GST_FLOW_OK; // only GAPs so far, and no caps: nobody has said how large a picture is
     if (GstFlowReturn flow = priv->output.ready(GST_AGGREGATOR(self)); flow != GST_FLOW_OK)
       return flow;
-    maps::Map map;
-    take_helpers(self, *set, map);
+    const maps::Map* map = take_helpers(self, *set);
     Ptr<GstBuffer> out;
     runtime::Outcome outcome;
     if (set->pads[SIGNAL].buffer)
@@ -438,21 +458,27 @@ static GstStructure* make_stats(GstSignalDec* self) {
   gst_structure_set(stats, "decoded", G_TYPE_UINT64, c.decoded, "passed", G_TYPE_UINT64, c.passed, "repeated",
                     G_TYPE_UINT64, c.repeated, "corrupt", G_TYPE_UINT64, c.corrupt, "corrupt-maps",
                     G_TYPE_UINT64, c.corrupt_maps, "mismatched", G_TYPE_UINT64, c.mismatched, "no-time",
-                    G_TYPE_UINT64, c.no_time, nullptr);
+                    G_TYPE_UINT64, c.no_time, "faded", G_TYPE_UINT64, c.faded, "key-requests", G_TYPE_UINT64,
+                    c.key_requests, nullptr);
   return stats;
 }
 
 static void gst_signal_dec_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
-  if (id < PROP_STATS)
-    set_model_property(object, GST_SIGNAL_DEC(object)->priv->settings, id - PROP_MODEL, value);
+  SignalDecPrivate* priv = GST_SIGNAL_DEC(object)->priv;
+  if (id < PROP_CONCEAL)
+    set_model_property(object, priv->settings, id - PROP_MODEL, value);
+  else if (id < PROP_STATS)
+    set_conceal_property(object, priv->concealment, id - PROP_CONCEAL, value);
   else
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
 }
 
 static void gst_signal_dec_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
   auto self = GST_SIGNAL_DEC(object);
-  if (id < PROP_STATS)
+  if (id < PROP_CONCEAL)
     get_model_property(object, self->priv->settings, id - PROP_MODEL, value);
+  else if (id < PROP_STATS)
+    get_conceal_property(object, self->priv->concealment, id - PROP_CONCEAL, value);
   else if (id == PROP_STATS)
     g_value_take_boxed(value, make_stats(self));
   else
@@ -474,17 +500,19 @@ static void gst_signal_dec_class_init(GstSignalDecClass* klass) {
   object_class->get_property = gst_signal_dec_get_property;
   object_class->finalize = gst_signal_dec_finalize;
   install_model_properties(object_class, PROP_MODEL);
+  install_conceal_properties(object_class, PROP_CONCEAL, kDefaultFade);
   g_object_class_install_property(
       object_class, PROP_STATS,
-      g_param_spec_boxed("stats", "Statistics",
-                         "Since READY to PAUSED, all guint64: decoded (pictures synthesised), passed "
-                         "(pictures from below that went through), "
-                         "repeated (nothing arrived, last picture again), corrupt (damaged coded pictures), "
-                         "corrupt-maps (damaged edge maps), "
-                         "mismatched (coded pictures of another model), no-time (synthesis left out for a "
-                         "deadline or QoS); and for each sink "
-                         "pad a structure with present, not-sent, lost, late, dropped",
-                         GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+      g_param_spec_boxed(
+          "stats", "Statistics",
+          "Since READY to PAUSED, all guint64: decoded (pictures synthesised), passed "
+          "(pictures from below that went through), "
+          "repeated (nothing arrived, last picture again), corrupt (damaged coded pictures), "
+          "corrupt-maps (damaged edge maps), "
+          "mismatched (coded pictures of another model), no-time (synthesis left out for a "
+          "deadline or QoS), faded (pictures of a cross-fade), key-requests (key units asked for); "
+          "and for each sink pad a structure with present, not-sent, lost, late, dropped",
+          GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 
   auto element_class = GST_ELEMENT_CLASS(klass);
   element_class->change_state = gst_signal_dec_change_state;

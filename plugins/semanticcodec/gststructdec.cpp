@@ -5,9 +5,11 @@
  * Layer 2: gives the picture from below (request pad `sink`) the shapes of the edge map. Without a `sink` pad
  * it shows the map itself as GRAY8, or, where downstream takes RGB only, a picture made from the map alone.
  *
- * A map that is missing, lost, late or damaged is no error: the picture from below goes through by reference,
- * with the same caps, and `stats` counts why. A missing picture from below is none either: the one before it
- * serves again, or the picture is made from the map alone.
+ * A map that is missing, lost, late or damaged is no error. In a video the map before it serves again, for
+ * `hold-time`; after that, and in still pictures, the picture from below goes through by reference, with the
+ * same caps. `stats` counts why. A missing picture from below is no error either: the one before it serves
+ * again, or the picture is made from the map alone. When a map cannot be read because its key map is missing,
+ * a key unit is asked for upstream.
  *
  * |[
  * gst-launch-1.0 filesrc location=bird.gsem ! semanticparse ! semanticdemux name=d \
@@ -20,6 +22,7 @@
 #include "gst/semantic/caps.hpp"
 #include "gst/semantic/layer_meta.hpp"
 #include "plugins/semanticcodec/cancel_switch.hpp"
+#include "plugins/semanticcodec/concealment.hpp"
 #include "plugins/semanticcodec/guard.hpp"
 #include "plugins/semanticcodec/join_output.hpp"
 #include "plugins/semanticcodec/join_pacing.hpp"
@@ -34,20 +37,39 @@ using namespace gsem::codec;
 
 namespace {
 
-enum { PROP_MODEL = 1, PROP_STATS = PROP_MODEL + kModelProperties };
+enum {
+  PROP_MODEL = 1,
+  PROP_CONCEAL = PROP_MODEL + kModelProperties,
+  PROP_HOLD_TIME = PROP_CONCEAL + kConcealProperties,
+  PROP_STATS
+};
 enum { SINK, STRUCTURE };
 
 constexpr guint kStructureBit = 1u << 2;
+constexpr guint kDefaultHold = 500; // milliseconds
 
 struct Counters {
-  guint64 painted = 0, shown_maps = 0, passed = 0, repeated = 0, corrupt = 0, no_time = 0;
+  guint64 painted = 0, shown_maps = 0, passed = 0, repeated = 0, corrupt = 0, no_time = 0, held = 0,
+          faded = 0, key_requests = 0;
+};
+
+struct Concealment {
+  ConcealSettings settings;
+  guint hold = kDefaultHold; ///< milliseconds
+};
+
+/// The map that a picture is made with.
+struct UsedMap {
+  const maps::Map* map = nullptr;
+  bool held = false; ///< one of an earlier picture
 };
 
 } // namespace
 
 struct StructDecPrivate {
-  ModelSettings settings; ///< under the object lock
-  Counters counters;      ///< under the object lock
+  ModelSettings settings;  ///< under the object lock
+  Concealment concealment; ///< under the object lock
+  Counters counters;       ///< under the object lock
   JoinPacing pacing;
   CancelSwitch cancel;
 
@@ -56,10 +78,12 @@ struct StructDecPrivate {
   std::shared_ptr<runtime::StructureModel> model; ///< loaded with the first picture that needs it
   MapInput maps;
   JoinOutput output;
+  CrossFade fade;
   GstVideoInfo base_info{};
   bool base_known = false;
   runtime::StructureModel::BasePtr features; ///< of the last picture from below
   guint features_id = 0;                     ///< its base id; 0: none that could come again
+  guint painted_id = 0;                      ///< base id of the picture that was made last with the held map
 };
 
 struct _GstStructDec {
@@ -141,8 +165,9 @@ static void gst_struct_dec_reset(GstSemanticLayerJoin* join) {
   priv->pacing.reset();
   priv->maps.flush();
   priv->output.forget();
+  priv->fade.forget();
   priv->features.reset();
-  priv->features_id = 0;
+  priv->features_id = priv->painted_id = 0;
 }
 
 static GstStateChangeReturn gst_struct_dec_change_state(GstElement* element, GstStateChange transition) {
@@ -191,7 +216,7 @@ static gboolean gst_struct_dec_pad_caps(GstSemanticLayerJoin* join, GstAggregato
         return FALSE;
       priv->base_info = info;
       priv->base_known = true;
-      priv->features_id = 0;
+      priv->features_id = priv->painted_id = 0;
     } else {
       std::string error = priv->maps.set_caps(caps, priv->cancel);
       const LayerGeometry& g = priv->maps.geometry();
@@ -249,11 +274,6 @@ static GstFlowReturn gst_struct_dec_sink_event_pre_queue(GstAggregator* agg, Gst
 
 // ---- pictures ------------------------------------------------------------------------------------------
 
-static guint layers_of(GstBuffer* picture) {
-  auto meta = picture ? gst_buffer_get_semantic_layer_meta(picture) : nullptr;
-  return meta ? meta->layers : 1u << 1;
-}
-
 /// What the synthesis needs of the picture from below, once for each base id. With none there now, the last
 /// one's serve again.
 static runtime::Outcome base_features(GstStructDec* self, GstBuffer* base,
@@ -306,8 +326,64 @@ static runtime::Outcome synthesize(GstStructDec* self, const GstSemanticJoinSet&
   priv->pacing.add_cost(agg, elapsed_since(start));
   auto meta = base ? gst_buffer_get_semantic_layer_meta(base) : nullptr;
   set_layers(out.get(), meta ? meta->number : 0, (base ? layers_of(base) : 0) | kStructureBit,
-             meta ? meta->lost : 0, 0);
+             meta ? meta->lost : 0, 0, meta ? meta->concealed : 0);
+  priv->painted_id = priv->features ? priv->features_id : 0;
   return outcome;
+}
+
+static Concealment concealment_now(GstStructDec* self) {
+  ObjectLock lock(self);
+  return self->priv->concealment;
+}
+
+/// This picture's map, else, in a video, the one before while it is fresh. A layer that has ended, or that
+/// nobody links, is not waited for.
+static UsedMap choose_map(GstStructDec* self, const GstSemanticJoinSet& set) {
+  StructDecPrivate* priv = self->priv;
+  const GstSemanticJoined& joined = set.pads[STRUCTURE];
+  UsedMap used;
+  if (joined.buffer) {
+    used.map = priv->maps.decode(GST_ELEMENT(self), joined.buffer, set.running_time);
+    if (used.map)
+      priv->painted_id = 0; // what was painted last is of another map
+    else
+      count(self, &Counters::corrupt);
+    if (priv->maps.ask_for_key(GST_PAD(joined.pad), set.running_time))
+      count(self, &Counters::key_requests);
+  }
+  Concealment concealment = concealment_now(self);
+  bool may_hold = concealment.settings.conceal && GST_VIDEO_INFO_FPS_N(&priv->output.info()) > 0 &&
+                  joined.state != GST_SEMANTIC_JOIN_EOS && joined.state != GST_SEMANTIC_JOIN_UNLINKED;
+  if (used.map || !may_hold)
+    return used;
+  used.map = priv->maps.held(set.running_time, concealment.hold * GST_MSECOND);
+  used.held = used.map != nullptr;
+  return used;
+}
+
+/// Says of a picture that was made with a map of an earlier one.
+static void mark_held(GstStructDec* self, const GstSemanticJoinSet& set, Ptr<GstBuffer>& out) {
+  count(self, &Counters::held);
+  out.reset(gst_buffer_make_writable(out.release()));
+  auto meta = gst_buffer_get_semantic_layer_meta(out.get());
+  meta->concealed |= kStructureBit;
+  if (set.pads[STRUCTURE].state == GST_SEMANTIC_JOIN_LOST)
+    meta->lost |= kStructureBit;
+}
+
+/// The same map on the same base is the same picture.
+static Ptr<GstBuffer> same_again(GstStructDec* self, const GstSemanticJoinSet& set) {
+  StructDecPrivate* priv = self->priv;
+  GstBuffer* base = set.pads[SINK].buffer;
+  auto meta = base ? gst_buffer_get_semantic_layer_meta(base) : nullptr;
+  if (!meta || meta->base_id == 0 || meta->base_id != priv->painted_id)
+    return nullptr;
+  Ptr<GstBuffer> out = priv->output.again();
+  if (!out)
+    return nullptr;
+  out.reset(gst_buffer_make_writable(out.release()));
+  set_layers(out.get(), meta->number, layers_of(base) | kStructureBit, meta->lost, 0, meta->concealed);
+  return out;
 }
 
 /// The picture from below by reference, or what was shown last.
@@ -315,6 +391,7 @@ static Ptr<GstBuffer> without_map(GstStructDec* self, const GstSemanticJoinSet& 
   StructDecPrivate* priv = self->priv;
   auto agg = GST_AGGREGATOR(self);
   GstBuffer* base = set.pads[SINK].buffer;
+  priv->painted_id = 0; // what will have been shown last is something else
   count(self, base ? &Counters::passed : &Counters::repeated);
   if (!base)
     return priv->output.fallback(agg, kMidGrey);
@@ -347,9 +424,15 @@ static Ptr<GstBuffer> show_map(GstStructDec* self, const maps::Map* map) {
 
 static GstFlowReturn finish(GstStructDec* self, const GstSemanticJoinSet& set, Ptr<GstBuffer> out) {
   StructDecPrivate* priv = self->priv;
+  if (out)
+    priv->output.remember(out.get()); // without the mixture: it serves as it is meant
+  ConcealSettings settings = concealment_now(self).settings;
+  out = priv->fade.apply(GST_AGGREGATOR(self), priv->output, std::move(out),
+                         settings.conceal ? settings.fade : 0);
   if (!out)
     return GST_PAD_IS_FLUSHING(GST_AGGREGATOR_SRC_PAD(self)) ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
-  priv->output.remember(out.get());
+  if (priv->fade.concealed())
+    count(self, &Counters::faded);
   return gst_semantic_layer_join_finish(GST_SEMANTIC_LAYER_JOIN(self), &set, out.release());
 }
 
@@ -361,22 +444,23 @@ static GstFlowReturn gst_struct_dec_join(GstSemanticLayerJoin* join, GstSemantic
     if (GstFlowReturn flow = priv->output.ready(GST_AGGREGATOR(self)); flow != GST_FLOW_OK)
       return flow;
     bool pictures = GST_VIDEO_INFO_FORMAT(&priv->output.info()) == GST_VIDEO_FORMAT_RGB;
-    maps::Map map;
-    GstBuffer* coded = set->pads[STRUCTURE].buffer;
-    bool have_map = coded && priv->maps.decode(GST_ELEMENT(self), coded, map);
-    if (coded && !have_map)
-      count(self, &Counters::corrupt);
+    UsedMap used = choose_map(self, *set);
     if (!pictures)
-      return finish(self, *set, show_map(self, have_map ? &map : nullptr));
-    if (!have_map)
+      return finish(self, *set, show_map(self, used.held ? nullptr : used.map));
+    if (!used.map)
       return finish(self, *set, without_map(self, *set));
     if (!load_networks(self))
       return GST_FLOW_ERROR;
-    Ptr<GstBuffer> out;
-    runtime::Outcome outcome = synthesize(self, *set, map, out);
+    Ptr<GstBuffer> out = used.held ? same_again(self, *set) : nullptr;
+    runtime::Outcome outcome;
+    if (!out)
+      outcome = synthesize(self, *set, *used.map, out);
     switch (outcome.result) {
     case runtime::JobResult::Done:
-      count(self, &Counters::painted);
+      if (used.held)
+        mark_held(self, *set, out);
+      else
+        count(self, &Counters::painted);
       return finish(self, *set, std::move(out));
     case runtime::JobResult::Late:
       count(self, &Counters::no_time);
@@ -400,25 +484,41 @@ static GstStructure* make_stats(GstStructDec* self) {
   const Counters& c = self->priv->counters;
   gst_structure_set(stats, "painted", G_TYPE_UINT64, c.painted, "shown-maps", G_TYPE_UINT64, c.shown_maps,
                     "passed", G_TYPE_UINT64, c.passed, "repeated", G_TYPE_UINT64, c.repeated, "corrupt",
-                    G_TYPE_UINT64, c.corrupt, "no-time", G_TYPE_UINT64, c.no_time, nullptr);
+                    G_TYPE_UINT64, c.corrupt, "no-time", G_TYPE_UINT64, c.no_time, "held", G_TYPE_UINT64,
+                    c.held, "faded", G_TYPE_UINT64, c.faded, "key-requests", G_TYPE_UINT64, c.key_requests,
+                    nullptr);
   return stats;
 }
 
 static void gst_struct_dec_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
-  if (id < PROP_STATS)
-    set_model_property(object, GST_STRUCT_DEC(object)->priv->settings, id - PROP_MODEL, value);
-  else
+  StructDecPrivate* priv = GST_STRUCT_DEC(object)->priv;
+  if (id < PROP_CONCEAL) {
+    set_model_property(object, priv->settings, id - PROP_MODEL, value);
+  } else if (id < PROP_HOLD_TIME) {
+    set_conceal_property(object, priv->concealment.settings, id - PROP_CONCEAL, value);
+  } else if (id == PROP_HOLD_TIME) {
+    ObjectLock lock(object);
+    priv->concealment.hold = g_value_get_uint(value);
+  } else {
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+  }
 }
 
 static void gst_struct_dec_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
   auto self = GST_STRUCT_DEC(object);
-  if (id < PROP_STATS)
-    get_model_property(object, self->priv->settings, id - PROP_MODEL, value);
-  else if (id == PROP_STATS)
+  StructDecPrivate* priv = self->priv;
+  if (id < PROP_CONCEAL) {
+    get_model_property(object, priv->settings, id - PROP_MODEL, value);
+  } else if (id < PROP_HOLD_TIME) {
+    get_conceal_property(object, priv->concealment.settings, id - PROP_CONCEAL, value);
+  } else if (id == PROP_HOLD_TIME) {
+    ObjectLock lock(object);
+    g_value_set_uint(value, priv->concealment.hold);
+  } else if (id == PROP_STATS) {
     g_value_take_boxed(value, make_stats(self));
-  else
+  } else {
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+  }
 }
 
 static void gst_struct_dec_finalize(GObject* object) {
@@ -436,6 +536,14 @@ static void gst_struct_dec_class_init(GstStructDecClass* klass) {
   object_class->get_property = gst_struct_dec_get_property;
   object_class->finalize = gst_struct_dec_finalize;
   install_model_properties(object_class, PROP_MODEL);
+  install_conceal_properties(object_class, PROP_CONCEAL, 0);
+  g_object_class_install_property(
+      object_class, PROP_HOLD_TIME,
+      g_param_spec_uint("hold-time", "Hold time",
+                        "Milliseconds for which, in a video, a map serves in place of later ones that are "
+                        "missing, 0 = not at all; needs conceal",
+                        0, 60000, kDefaultHold,
+                        GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)));
   g_object_class_install_property(
       object_class, PROP_STATS,
       g_param_spec_boxed("stats", "Statistics",
@@ -443,9 +551,10 @@ static void gst_struct_dec_class_init(GstStructDecClass* klass) {
                          "shown-maps (without sink pad), passed "
                          "(pictures from below that went through), repeated (nothing arrived, last picture "
                          "again), corrupt (damaged "
-                         "maps), no-time (maps left out for a deadline or QoS); and for each sink pad a "
-                         "structure with present, not-sent, "
-                         "lost, late, dropped",
+                         "maps), no-time (maps left out for a deadline or QoS), held (pictures made with the "
+                         "map of an earlier one), faded (pictures of a cross-fade), key-requests (key units "
+                         "asked for); and for each sink pad a structure with present, not-sent, lost, late, "
+                         "dropped",
                          GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 
   auto element_class = GST_ELEMENT_CLASS(klass);

@@ -123,7 +123,7 @@ Ptr<GstBuffer> JoinOutput::pass(GstAggregator* self, GstBuffer* base, const GstV
       return nullptr;
   }
   if (auto meta = gst_buffer_get_semantic_layer_meta(base))
-    set_layers(out.get(), meta->number, meta->layers, meta->lost, 0);
+    set_layers(out.get(), meta->number, meta->layers, meta->lost, 0, meta->concealed);
   return out;
 }
 
@@ -148,13 +148,14 @@ void JoinOutput::reset() {
   last_.reset();
 }
 
-void set_layers(GstBuffer* picture, guint number, guint layers, guint lost, guint base_id) {
+void set_layers(GstBuffer* picture, guint number, guint layers, guint lost, guint base_id, guint concealed) {
   auto meta = gst_buffer_get_semantic_layer_meta(picture);
   if (!meta)
     meta = gst_buffer_add_semantic_layer_meta(picture);
   meta->number = number;
   meta->layers = layers;
   meta->lost = lost;
+  meta->concealed = concealed;
   meta->base_id = base_id;
 }
 

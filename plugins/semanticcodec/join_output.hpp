@@ -33,6 +33,8 @@ public:
   /// The last picture again, else an even `level`: when there is nothing else to show.
   Ptr<GstBuffer> fallback(GstAggregator* self, guint8 level) const;
 
+  /// The last picture; null when there was none of this size.
+  Ptr<GstBuffer> again() const { return Ptr<GstBuffer>(last_ ? gst_buffer_ref(last_.get()) : nullptr); }
   void remember(GstBuffer* picture) { last_.reset(gst_buffer_ref(picture)); }
   void forget() { last_.reset(); }
   void reset();
@@ -45,6 +47,7 @@ private:
 };
 
 /// Puts one layer meta on `picture` (which must be writable), replacing any.
-void set_layers(GstBuffer* picture, guint number, guint layers, guint lost, guint base_id);
+void set_layers(GstBuffer* picture, guint number, guint layers, guint lost, guint base_id,
+                guint concealed = 0);
 
 } // namespace gsem::codec

@@ -19,10 +19,15 @@ public:
   /// New caps. Empty, or why the maps cannot be read (then every decode() fails until other caps come).
   /// `cancel` breaks off codecs that are external programs; it must outlive this object.
   std::string set_caps(const GstCaps* caps, CancelSwitch& cancel);
-  /// False for a damaged map, or one whose key map is missing; counted by the caller, warned of here once a
-  /// second.
-  bool decode(GstElement* element, GstBuffer* buffer, maps::Map& map);
+  /// Null for a damaged map, or one whose key map is missing; counted by the caller, warned of here once a
+  /// second. `now`: its running time. Valid until the next call.
+  const maps::Map* decode(GstElement* element, GstBuffer* buffer, GstClockTime now);
   bool readable() const { return decoder_ != nullptr; }
+  /// The last map that was decoded, if that was at most `hold` before `now` (running times); else null.
+  const maps::Map* held(GstClockTime now, GstClockTime hold) const;
+  /// Asks upstream of `pad` for a key map when the last decode() failed for want of one, once a second (of
+  /// `now`, the running time) at most. True when it asked.
+  bool ask_for_key(GstPad* pad, GstClockTime now);
   const LayerGeometry& geometry() const { return geometry_; }
   void flush();
   void reset() { *this = MapInput(); }
@@ -32,6 +37,10 @@ private:
   LayerIdentity identity_;
   LayerGeometry geometry_;
   OncePerSecond warn_;
+  maps::Map last_, scratch_; ///< last_ without data: none yet
+  GstClockTime last_time_ = GST_CLOCK_TIME_NONE, asked_ = GST_CLOCK_TIME_NONE;
+  bool key_missing_ = false;
+  guint requests_ = 0;
 };
 
 } // namespace gsem::codec

@@ -29,6 +29,7 @@ struct Joined {
   CodedLayer signal = encode_signal(kW, kH, 1);
 
   Joined() {
+    g_object_set(h.element(), "conceal", FALSE, nullptr); // that has a test of its own
     gst_harness_set_src_caps_str(base, raw_caps(kW, kH).c_str());
     gst_harness_set_src_caps(h, gst_caps_ref(signal.caps.get()));
   }

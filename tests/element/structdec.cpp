@@ -18,6 +18,7 @@ struct Joined {
   CodedLayer maps = encode_maps(kW, kH, 2);
 
   Joined() {
+    g_object_set(h.element(), "conceal", FALSE, nullptr); // that has a test of its own
     gst_harness_set_src_caps_str(base, raw_caps(kW, kH).c_str());
     gst_harness_set_src_caps(h, gst_caps_ref(maps.caps.get()));
   }
