@@ -5,6 +5,7 @@
 #include "models/runtime/models.hpp"
 #include "models/train/eval/judges.hpp"
 #include "models/train/eval/layer_chain.hpp"
+#include "models/train/eval/painter.hpp"
 #include "models/train/eval/picture_quality.hpp"
 #include "models/train/eval/rate_curve.hpp"
 #include "models/train/eval/sheet.hpp"
@@ -59,7 +60,9 @@ public:
     if (result_.pictures.size() < 2)
       throw std::runtime_error("two test pictures at least are needed");
     judge_words();
+    judge_captions();
     judge_edges();
+    judge_hints();
     judge_features();
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return std::move(result_);
@@ -73,6 +76,7 @@ private:
       say_(m);
     auto all = data_.select(train::Kind::Object, false);
     std::erase_if(all, [&](size_t i) { return data_.entries[i].captions.empty(); });
+    test_ = all;
     result_.test_pictures = int(all.size());
     for (size_t i = 0; i < all.size(); i += size_t(settings_.every))
       if (!settings_.count || chosen_.size() < size_t(settings_.count))
@@ -84,10 +88,9 @@ private:
     std::vector<cv::Mat> sources;
     std::vector<const train::Entry*> entries;
     for (size_t i = from; i < to; i++) {
-      cv::Mat rgb, bgr;
-      if (!train::decode_picture(data_.entries[chosen_[i]], rgb, say_))
+      cv::Mat bgr;
+      if (!picture(chosen_[i], bgr))
         continue;
-      cv::cvtColor(train::squash(rgb, kSide), bgr, cv::COLOR_RGB2BGR);
       sources.push_back(bgr);
       entries.push_back(&data_.entries[chosen_[i]]);
     }
@@ -253,6 +256,60 @@ private:
     result_.r_precision["source picture, human caption"] = r_precision(source, human_said, human);
   }
 
+  /// A picture of the data set as the elements get it: 8-bit BGR, kSide square. False: broken.
+  bool picture(size_t index, cv::Mat& out) const {
+    cv::Mat rgb;
+    if (!train::decode_picture(data_.entries[index], rgb, say_))
+      return false;
+    cv::cvtColor(train::squash(rgb, kSide), out, cv::COLOR_RGB2BGR);
+    return true;
+  }
+
+  /// Words alone need no pipeline: the captioner describes the whole test split.
+  void judge_captions() {
+    std::vector<TextWords> said, first;
+    std::vector<std::vector<TextWords>> references, others;
+    const size_t most = settings_.caption_pictures ? size_t(settings_.caption_pictures) : test_.size();
+    const size_t step = std::max<size_t>(1, test_.size() / std::max<size_t>(most, 1));
+    for (size_t i = 0; i < test_.size(); i += step) {
+      cv::Mat bgr;
+      if (!picture(test_[i], bgr))
+        continue;
+      std::vector<TextWords> human;
+      for (const auto& text : data_.entries[test_[i]].captions)
+        human.push_back(split_words(text));
+      if (human.size() < 2)
+        continue;
+      said.push_back(split_words(painter().describe(bgr).text));
+      first.push_back(human.front());
+      references.push_back(human);
+      others.emplace_back(human.begin() + 1, human.end());
+    }
+    result_.captions = rate_captions(said, references);
+    result_.human_captions = rate_captions(first, others);
+    say_(std::to_string(said.size()) + " captions rated");
+  }
+
+  /// The same words painted with the layout code that was sent and with another picture's: which has the
+  /// source's shapes?
+  void judge_hints() {
+    std::vector<double> difference;
+    const auto other = derangement(maps_.size(), 3);
+    for (size_t i = 0; i < maps_.size(); i++) {
+      const PictureResult& r = result_.pictures[i];
+      auto score = [&](int hint) {
+        return match_edges(edges_->find(painter().paint({r.caption, hint})), maps_[i], kEdgeThreshold,
+                           kEdgeTolerance)
+            .f;
+      };
+      const double own = score(r.hint), others = score(result_.pictures[other[i]].hint);
+      result_.hint_f += own / double(maps_.size());
+      result_.other_hint_f += others / double(maps_.size());
+      difference.push_back(own - others);
+    }
+    result_.hints = paired_bootstrap(difference);
+  }
+
   void judge_edges() {
     const auto other = derangement(maps_.size(), 2);
     std::vector<double> difference;
@@ -277,6 +334,20 @@ private:
     for (const auto& [what, rows] : features_)
       if (what != "source")
         result_.frechet[what] = frechet_distance(features_["source"], rows);
+    auto train = data_.select(train::Kind::Object, true);
+    const size_t step = std::max<size_t>(1, train.size() / result_.pictures.size());
+    cv::Mat real, bgr;
+    for (size_t i = 0; i < train.size() && real.rows < int(result_.pictures.size()); i += step)
+      if (picture(train[i], bgr))
+        real.push_back(embedding_->features(bgr));
+    if (real.rows > 1)
+      result_.real_frechet = frechet_distance(features_["source"], real);
+  }
+
+  Painter& painter() {
+    if (!painter_)
+      painter_ = std::make_unique<Painter>(*profile_, settings_.threads);
+    return *painter_;
   }
 
   const EvaluationSettings& settings_;
@@ -288,7 +359,8 @@ private:
   std::unique_ptr<EdgeJudge> edges_;
   std::vector<std::unique_ptr<ReferenceCodec>> codecs_;
   train::DataSet data_;
-  std::vector<size_t> chosen_;
+  std::vector<size_t> test_, chosen_; ///< the whole test split with captions; what is measured of it
+  std::unique_ptr<Painter> painter_;
   std::vector<cv::Mat> maps_, found_; ///< as sent; found in the layer 2 picture
   std::map<std::string, cv::Mat> features_;
   std::vector<SheetRow> sheet_;

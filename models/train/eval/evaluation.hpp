@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "models/train/eval/caption_quality.hpp"
 #include "models/train/eval/edge_match.hpp"
 #include "models/train/eval/perceptual.hpp"
 #include "models/train/eval/reference_results.hpp"
@@ -32,6 +33,7 @@ struct EvaluationSettings {
   int map_quality = -1;
   std::vector<std::string> codecs{"jpeg", "webp", "avif", "jxl"};
   int program_pictures = 40; ///< pictures for codecs that take a process each
+  int caption_pictures = 0;  ///< test pictures that are described to rate the captions, 0: all
   int perceptual = 8;        ///< pictures for quality measures that are programs
   int threads = 1;
 };
@@ -68,11 +70,15 @@ struct Evaluation {
   Interval words_own, words_human; ///< cosine to the caption: own picture less a shuffled caption's picture
   double similarity = 0, shuffled_similarity = 0, human_similarity = 0, human_shuffled_similarity = 0;
   std::map<std::string, double> r_precision;
+  CaptionQuality captions, human_captions; ///< the captioner's; each picture's first human one, by the others
+  Interval hints; ///< edge F to the sent map: painted with the own hint less painted with another's
+  double hint_f = 0, other_hint_f = 0;
   double human_caption_bytes = 0;
   // Layer 2
   Interval structure; ///< F with the own map less F with another's
   EdgeScore edges, other_edges;
   std::map<std::string, double> frechet; ///< against the sources, by what is shown
+  double real_frechet = 0;               ///< as many pictures of the train split against the sources
   std::vector<PerceptualRow> perceptual;
   int largest_difference = -1; ///< of 255: semanticdecodebin against the shared chain; -1: not compared
   double seconds = 0;

@@ -41,6 +41,9 @@ int main(int argc, char** argv) {
                  "Pictures for the codecs that are a process a picture (avif, jxl)")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--caption-pictures", s.caption_pictures, "Test pictures whose captions are rated (0: all)")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--perceptual", s.perceptual, "Pictures for butteraugli and SSIMULACRA, where installed")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

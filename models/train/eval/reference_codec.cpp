@@ -114,7 +114,7 @@ std::unique_ptr<ReferenceCodec> webp() {
 std::unique_ptr<ReferenceCodec> avif() {
   auto c = std::make_unique<ProgramCodec>();
   c->name = "avif";
-  c->title = "AVIF (avifenc, 4:2:0, speed 6)";
+  c->title = "AVIF (avifenc, 4:2:0, speed 4)";
   c->payload_rule = "the mdat box";
   c->settings = {63, 58, 52, 46, 38, 30, 22, 14};
   c->program = true;
@@ -123,7 +123,7 @@ std::unique_ptr<ReferenceCodec> avif() {
   c->extension = ".avif";
   c->flags = [](int setting) -> std::vector<std::string> {
     const std::string quantiser = std::to_string(setting);
-    return {"-j", "1", "-s", "6", "-y", "420", "--min", quantiser, "--max", quantiser};
+    return {"-j", "1", "-s", "4", "-y", "420", "--min", quantiser, "--max", quantiser};
   };
   c->payload_of = avif_payload;
   return c;

@@ -38,6 +38,7 @@ public:
     intro(command);
     bytes();
     words();
+    captions();
     shapes();
     signal();
     features();
@@ -133,6 +134,34 @@ private:
     line();
   }
 
+  void captions() {
+    line("## Layer 1: what the captions say");
+    line();
+    line(format(
+        "The captioner's words for %zu test birds against the ten people's, and one of the ten against "
+        "the other nine. Precision: share of what is said that some person says; recall: share said of "
+        "what three or more people say. Attributes are pairs of a colour and one of crown, breast, "
+        "belly, wing, bill, back.",
+        e_.captions.pictures));
+    line();
+    line("| | colours: precision | recall | attributes: precision | recall | CIDEr-D | BLEU-4 | distinct | "
+         "words |");
+    line("|---|---|---|---|---|---|---|---|---|");
+    auto row = [&](const char* who, const CaptionQuality& q) {
+      line(format("| %s | %.3f | %.3f | %.3f | %.3f | %.3f | %.3f | %.3f | %.1f |", who, q.colours.precision,
+                  q.colours.recall, q.attributes.precision, q.attributes.recall, q.cider_d, q.bleu4,
+                  q.distinct, q.words));
+    };
+    row("captioner", e_.captions);
+    row("one person", e_.human_captions);
+    line();
+    line(format(
+        "The layout hint: edge F of the painted picture against the sent map is %.3f with the hint that "
+        "was sent and %.3f with another picture's; difference %s; excludes 0: %s.",
+        e_.hint_f, e_.other_hint_f, interval(e_.hints, "%.3f").c_str(), verdict(e_.hints)));
+    line();
+  }
+
   void shapes() {
     line("## Layer 2: are the shapes those that were sent?");
     line();
@@ -191,14 +220,23 @@ private:
     line("Bjontegaard delta rate of ours against each codec (Akima, mean curves over the pictures that the "
          "codec measured, common quality range; negative: we need fewer bytes):");
     line();
-    line("| against | layers 1-3, PSNR | layers 1-3, MS-SSIM | signal alone, PSNR | signal alone, MS-SSIM |");
-    line("|---|---|---|---|---|");
+    line("| against | layers 1-3, PSNR | layers 1-3, MS-SSIM | signal alone, PSNR | signal alone, MS-SSIM | "
+         "signal payload against payload, PSNR | MS-SSIM |");
+    line("|---|---|---|---|---|---|---|");
     auto percent = [](const std::optional<double>& v) {
       return v ? format("%+.1f %%", *v) : std::string("no common range");
     };
     for (const auto& d : delta_rates(e_, s_.qualities))
       line("| " + d.codec + " | " + percent(d.layers_psnr) + " | " + percent(d.layers_ms_ssim) + " | " +
-           percent(d.alone_psnr) + " | " + percent(d.alone_ms_ssim) + " |");
+           percent(d.alone_psnr) + " | " + percent(d.alone_ms_ssim) + " | " + percent(d.payload_psnr) +
+           " | " + percent(d.payload_ms_ssim) + " |");
+    line();
+    const SidesGain sides = sides_gain(e_, s_.qualities);
+    line("What the picture and the map from below bring to the signal layer: its bytes for the same quality "
+         "against the same layer alone are " +
+         percent(sides.signal_psnr) + " by PSNR and " + percent(sides.signal_ms_ssim) +
+         " by MS-SSIM; with the caption's and the map's bytes counted, " + percent(sides.with_map_psnr) +
+         " and " + percent(sides.with_map_ms_ssim) + ".");
     line();
   }
 
@@ -210,10 +248,12 @@ private:
                 "absolute terms; it compares rows of this table only, and is not the FID of papers.",
                 e_.pictures.size()));
     line();
-    line("| shown | distance |");
-    line("|---|---|");
+    line("| shown | distance | times that of real birds |");
+    line("|---|---|---|");
+    line(format("| as many real birds of the train split | %.1f | 1 |", e_.real_frechet));
     for (const auto& [what, value] : e_.frechet)
-      line(format("| %s | %.3f |", what.c_str(), value));
+      line(format("| %s | %.1f | %.2f |", what.c_str(), value,
+                  e_.real_frechet > 0 ? value / e_.real_frechet : 0));
     line();
   }
 
@@ -287,15 +327,27 @@ ordered_json to_json(const Interval& i) {
 }
 
 ordered_json json(const Evaluation& e, const EvaluationSettings& s, const std::string& command) {
-  ordered_json out = {{"command", command},
-                      {"pictures", e.pictures.size()},
-                      {"profile", e.profile},
-                      {"profile_version", e.profile_version},
-                      {"runtime", e.runtime},
-                      {"edge_detector", e.edge_detector},
-                      {"r_precision", e.r_precision},
-                      {"frechet_efficientnet_lite0_stride32", e.frechet},
-                      {"human_caption_bytes", e.human_caption_bytes}};
+  ordered_json out = {
+      {"command", command},
+      {"pictures", e.pictures.size()},
+      {"profile", e.profile},
+      {"profile_version", e.profile_version},
+      {"runtime", e.runtime},
+      {"edge_detector", e.edge_detector},
+      {"r_precision", e.r_precision},
+      {"frechet_efficientnet_lite0_stride32", e.frechet},
+      {"frechet_real", e.real_frechet},
+      {"captions",
+       {{"pictures", e.captions.pictures},
+        {"colour_precision", e.captions.colours.precision},
+        {"colour_recall", e.captions.colours.recall},
+        {"attribute_precision", e.captions.attributes.precision},
+        {"attribute_recall", e.captions.attributes.recall},
+        {"cider_d", e.captions.cider_d},
+        {"bleu4", e.captions.bleu4},
+        {"distinct", e.captions.distinct}}},
+      {"hint", {{"f", e.hint_f}, {"other_f", e.other_hint_f}, {"difference", to_json(e.hints)}}},
+      {"human_caption_bytes", e.human_caption_bytes}};
   out["layer_1"] = {{"own", e.similarity},
                     {"shuffled", e.shuffled_similarity},
                     {"difference", to_json(e.words_own)},

@@ -48,11 +48,12 @@ Matched match(const Evaluation& e, const std::string& codec, size_t q, int quali
   return out;
 }
 
-std::optional<double> curve_bd_rate(const MeanCurve& anchor, const MeanCurve& test, bool ms_ssim) {
+std::optional<double> curve_bd_rate(const MeanCurve& anchor, const MeanCurve& test, bool ms_ssim,
+                                    bool payload = false) {
   auto points = [&](const MeanCurve& c) {
     std::vector<RatePoint> out;
     for (const auto& p : c.points)
-      out.push_back({p.file, ms_ssim ? ms_ssim_decibels(p.ms_ssim) : p.psnr});
+      out.push_back({payload ? p.payload : p.file, ms_ssim ? ms_ssim_decibels(p.ms_ssim) : p.psnr});
     return out;
   };
   return bd_rate(points(anchor), points(test));
@@ -114,9 +115,27 @@ std::vector<DeltaRates> delta_rates(const Evaluation& e, const std::vector<int>&
     MeanCurve layers = curves[0];
     layers.points.erase(layers.points.begin(), layers.points.begin() + 2); // nothing codes a picture there
     out.push_back({codec.first, curve_bd_rate(*anchor, layers, false), curve_bd_rate(*anchor, layers, true),
-                   curve_bd_rate(*anchor, curves[1], false), curve_bd_rate(*anchor, curves[1], true)});
+                   curve_bd_rate(*anchor, curves[1], false), curve_bd_rate(*anchor, curves[1], true),
+                   curve_bd_rate(*anchor, curves[1], false, true),
+                   curve_bd_rate(*anchor, curves[1], true, true)});
   }
   return out;
+}
+
+SidesGain sides_gain(const Evaluation& e, const std::vector<int>& qualities) {
+  const auto curves = mean_curves(e, qualities);
+  MeanCurve whole = curves[0];
+  whole.points.erase(whole.points.begin(), whole.points.begin() + 2);
+  MeanCurve signal = whole;
+  for (size_t q = 0; q < signal.points.size(); q++) {
+    double bytes = 0;
+    for (const auto& p : e.pictures)
+      bytes += double(p.signal_bytes[q]) / double(e.pictures.size());
+    signal.points[q].payload = bytes;
+  }
+  const MeanCurve& alone = curves[1];
+  return {curve_bd_rate(alone, signal, false, true), curve_bd_rate(alone, signal, true, true),
+          curve_bd_rate(alone, whole, false, true), curve_bd_rate(alone, whole, true, true)};
 }
 
 } // namespace gsem::eval

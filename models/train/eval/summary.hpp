@@ -36,7 +36,16 @@ std::vector<Matched> match_codecs(const Evaluation& e, const std::vector<int>& q
 struct DeltaRates {
   std::string codec;
   std::optional<double> layers_psnr, layers_ms_ssim, alone_psnr, alone_ms_ssim; ///< per cent
+  std::optional<double> payload_psnr, payload_ms_ssim; ///< signal payload against the codec's payload
 };
 std::vector<DeltaRates> delta_rates(const Evaluation& e, const std::vector<int>& qualities);
+
+/// BD-rate of the signal layer on top of layers 1-2 against the signal layer alone, payloads: per cent, by
+/// PSNR and by MS-SSIM.
+struct SidesGain {
+  std::optional<double> signal_psnr, signal_ms_ssim;     ///< signal bytes only
+  std::optional<double> with_map_psnr, with_map_ms_ssim; ///< caption and map bytes counted
+};
+SidesGain sides_gain(const Evaluation& e, const std::vector<int>& qualities);
 
 } // namespace gsem::eval
