@@ -4,6 +4,8 @@
 #include "models/nets/weights.hpp"
 #include "models/runtime/torch_threads.hpp"
 
+#include <cstdlib>
+
 namespace gsem::runtime {
 
 bool parse_device(const std::string& name, at::Device& device, std::string& error) {
@@ -52,11 +54,25 @@ bool load_network(const profile::Profile& profile, const std::string& role, torc
   return true;
 }
 
-void speed_up(torch::nn::Module& net, at::Device device, bool float32, const std::vector<std::string>& keep) {
+/// Whether oneDNN has instructions for bfloat16: without them it is slower than 32 bits. Its own variable can
+/// hold them back (another machine's speed, measured here).
+static bool multiplies_bfloat16() {
 #if defined(__x86_64__)
-  if (!float32 && device.is_cpu() && at::hasMKLDNN() && __builtin_cpu_supports("avx512bf16"))
-    nets::use_bfloat16(net, keep);
+  for (const char* variable : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"})
+    if (const char* most = std::getenv(variable))
+      if (const std::string isa = most; isa != "ALL" && isa != "DEFAULT" &&
+                                        isa.find("BF16") == std::string::npos &&
+                                        isa.find("AMX") == std::string::npos)
+        return false;
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
 #endif
+}
+
+void speed_up(torch::nn::Module& net, at::Device device, bool float32, const std::vector<std::string>& keep) {
+  if (!float32 && device.is_cpu() && at::hasMKLDNN() && multiplies_bfloat16())
+    nets::use_bfloat16(net, keep);
 }
 
 std::string sharing_key(const profile::Profile& profile, const std::string& device) {
