@@ -6,6 +6,9 @@
  * only: its bits can be read without the layers below, which enter the synthesis at the receiver. A live
  * picture whose turn comes too late is not coded.
  *
+ * A semantic-rate event from downstream (docs/caps.md) lowers the quality of each picture as far as its rate
+ * needs, never over `quality`; at rate 0 nothing is coded.
+ *
  * |[
  * gst-launch-1.0 filesrc location=bird.png ! pngdec ! videoconvert ! signalenc quality=40 ! signaldec ! \
  *     videoconvert ! pngenc ! filesink location=coded.png
@@ -22,6 +25,7 @@
 #include "plugins/semanticcodec/model_settings.hpp"
 #include "plugins/semanticcodec/picture_format.hpp"
 #include "plugins/semanticcodec/signal_payload.hpp"
+#include "plugins/semanticcodec/signal_rate.hpp"
 #include "plugins/semanticcodec/timing.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(gst_signal_enc_debug);
@@ -37,7 +41,7 @@ enum { PROP_MODEL = 1, PROP_QUALITY = PROP_MODEL + kModelProperties, PROP_STATS 
 constexpr int kDefaultQuality = 32;
 
 struct Counters {
-  guint64 frames = 0, coded = 0, late = 0, bytes = 0;
+  guint64 frames = 0, coded = 0, late = 0, left_out = 0, bytes = 0;
 };
 
 } // namespace
@@ -45,6 +49,7 @@ struct Counters {
 struct SignalEncPrivate {
   ModelSettings settings;        ///< under the object lock
   int quality = kDefaultQuality; ///< under the object lock
+  guint allowed = G_MAXUINT;     ///< bit/s by the last semantic-rate event; under the object lock
   Counters counters;             ///< under the object lock
 
   // From start() to stop(), streaming thread only.
@@ -52,6 +57,8 @@ struct SignalEncPrivate {
   std::shared_ptr<runtime::SignalModel> model;
   CancelSwitch cancel;
   CostMeter cost;
+  SignalRate rate;
+  GstClockTime last_picture = GST_CLOCK_TIME_NONE; ///< running time
   StartDeadline deadline;
   UpstreamLatency upstream;
   GstVideoInfo info{};
@@ -92,7 +99,10 @@ static gboolean gst_signal_enc_start(GstVideoEncoder* encoder) {
     }
     priv->cost = {};
     priv->deadline.reset();
+    priv->rate.reset();
+    priv->last_picture = GST_CLOCK_TIME_NONE;
     ObjectLock lock(self);
+    priv->allowed = G_MAXUINT;
     priv->counters = {};
     return TRUE;
   });
@@ -109,6 +119,7 @@ static gboolean gst_signal_enc_flush(GstVideoEncoder* encoder) {
   SignalEncPrivate* priv = GST_SIGNAL_ENC(encoder)->priv;
   priv->cancel.rearm();
   priv->deadline.reset();
+  priv->last_picture = GST_CLOCK_TIME_NONE;
   return TRUE;
 }
 
@@ -124,6 +135,20 @@ static gboolean gst_signal_enc_sink_event(GstVideoEncoder* encoder, GstEvent* ev
   return GST_VIDEO_ENCODER_CLASS(gst_signal_enc_parent_class)->sink_event(encoder, event);
 }
 
+/// semantic-rate, from whoever knows the network (semanticlayerfilter).
+static gboolean gst_signal_enc_src_event(GstVideoEncoder* encoder, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) != GST_EVENT_CUSTOM_UPSTREAM || !gst_event_has_name(event, GSEM_EVENT_RATE))
+    return GST_VIDEO_ENCODER_CLASS(gst_signal_enc_parent_class)->src_event(encoder, event);
+  guint allowed = 0;
+  if (gst_structure_get_uint(gst_event_get_structure(event), "signal-bitrate", &allowed)) {
+    GST_DEBUG_OBJECT(encoder, "signals may take %u bit/s", allowed);
+    ObjectLock lock(encoder);
+    GST_SIGNAL_ENC(encoder)->priv->allowed = allowed;
+  }
+  gst_event_unref(event);
+  return TRUE;
+}
+
 static gboolean gst_signal_enc_set_format(GstVideoEncoder* encoder, GstVideoCodecState* state) {
   auto self = GST_SIGNAL_ENC(encoder);
   return guarded(self, FALSE, [&]() -> gboolean {
@@ -131,7 +156,8 @@ static gboolean gst_signal_enc_set_format(GstVideoEncoder* encoder, GstVideoCode
     if (!check_raw_caps(GST_ELEMENT(self), state->caps, &state->info))
       return FALSE;
     priv->info = state->info;
-    priv->cost = {}; // it grows with the area
+    priv->cost = {};    // it grows with the area
+    priv->rate.reset(); // as do the bytes
     priv->upstream = query_upstream(GST_VIDEO_ENCODER_SINK_PAD(encoder));
     GstCaps* caps = gst_caps_new_empty_simple(GSEM_CAPS_SIGNAL);
     write_identity(caps, {priv->profile->name,
@@ -160,6 +186,25 @@ static GstFlowReturn skip_late(GstSignalEnc* self, GstVideoCodecFrame* frame) {
     self->priv->counters.late++;
   }
   return finish_as_gap(GST_VIDEO_ENCODER(self), frame);
+}
+
+/// What the rate allows for this picture, at most `quality`; -1: no signal at all.
+static int allowed_quality(GstSignalEnc* self, GstVideoCodecFrame* frame, int quality) {
+  SignalEncPrivate* priv = self->priv;
+  guint allowed;
+  {
+    ObjectLock lock(self);
+    allowed = priv->allowed;
+    priv->counters.left_out += allowed == 0;
+  }
+  GstClockTime now = running_time(GST_VIDEO_ENCODER(self), frame), last = priv->last_picture;
+  priv->last_picture = now;
+  if (allowed == 0)
+    return -1;
+  if (allowed == G_MAXUINT)
+    return quality;
+  bool known = GST_CLOCK_TIME_IS_VALID(now) && GST_CLOCK_TIME_IS_VALID(last) && now > last;
+  return priv->rate.quality(quality, allowed, known ? now - last : 0);
 }
 
 static runtime::Outcome analyze(GstSignalEnc* self, GstBuffer* picture, int quality, SteadyTime start_by,
@@ -203,6 +248,9 @@ static GstFlowReturn gst_signal_enc_handle_frame(GstVideoEncoder* encoder, GstVi
       priv->counters.frames++;
       quality = priv->quality;
     }
+    quality = allowed_quality(self, frame, quality);
+    if (quality < 0)
+      return finish_as_gap(encoder, frame);
     SteadyTime start_by = SteadyTime::max(), start = std::chrono::steady_clock::now();
     if (priv->upstream.live)
       start_by = priv->deadline.at(GST_ELEMENT(self), running_time(encoder, frame), priv->upstream.min,
@@ -219,6 +267,7 @@ static GstFlowReturn gst_signal_enc_handle_frame(GstVideoEncoder* encoder, GstVi
     }
     if (GstFlowReturn flow = send(self, frame, latents); flow != GST_FLOW_OK)
       return flow;
+    priv->rate.coded(quality, gst_buffer_get_size(frame->output_buffer));
     if (priv->cost.add(elapsed_since(start)))
       gst_video_encoder_set_latency(encoder, priv->cost.reported(), priv->cost.reported());
     return gst_video_encoder_finish_frame(encoder, frame);
@@ -231,7 +280,8 @@ static GstStructure* make_stats(GstSignalEnc* self) {
   ObjectLock lock(self);
   const Counters& c = self->priv->counters;
   return gst_structure_new("signalenc-stats", "frames", G_TYPE_UINT64, c.frames, "coded", G_TYPE_UINT64,
-                           c.coded, "late", G_TYPE_UINT64, c.late, "bytes", G_TYPE_UINT64, c.bytes, nullptr);
+                           c.coded, "late", G_TYPE_UINT64, c.late, "left-out", G_TYPE_UINT64, c.left_out,
+                           "bytes", G_TYPE_UINT64, c.bytes, nullptr);
 }
 
 static void gst_signal_enc_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
@@ -284,8 +334,8 @@ static void gst_signal_enc_class_init(GstSignalEncClass* klass) {
       object_class, PROP_STATS,
       g_param_spec_boxed("stats", "Statistics",
                          "Since READY to PAUSED, all guint64: frames (pictures seen), coded (pictures sent), "
-                         "late (live pictures that were "
-                         "not coded), bytes (of pictures sent)",
+                         "late (live pictures that were not coded), left-out (a semantic-rate event had no "
+                         "room), bytes (of pictures sent)",
                          GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 
   auto element_class = GST_ELEMENT_CLASS(klass);
@@ -304,4 +354,5 @@ static void gst_signal_enc_class_init(GstSignalEncClass* klass) {
   encoder_class->set_format = gst_signal_enc_set_format;
   encoder_class->handle_frame = gst_signal_enc_handle_frame;
   encoder_class->sink_event = gst_signal_enc_sink_event;
+  encoder_class->src_event = gst_signal_enc_src_event;
 }

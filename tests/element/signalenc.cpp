@@ -64,6 +64,51 @@ GST_START_TEST(test_quality_may_change_while_playing) {
 }
 GST_END_TEST
 
+GST_START_TEST(test_semantic_rate) {
+  Bench h(encoder(50));
+  gst_harness_set_src_caps_str(h, raw_caps(256, 256).c_str());
+  int number = 0;
+  auto allow = [&](guint signal) {
+    gst_harness_push_upstream_event(
+        h, gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM,
+                                gst_structure_new("semantic-rate", "structure-bitrate", G_TYPE_UINT, 1u,
+                                                  "signal-bitrate", G_TYPE_UINT, signal, nullptr)));
+  };
+  auto mean_bytes = [&](int pictures) {
+    gsize bytes = 0;
+    for (int i = 0; i < pictures; i++) {
+      fail_unless_equals_int(gst_harness_push(h, picture(256, 256, i % 4, number++)), GST_FLOW_OK);
+      Ptr<GstBuffer> buffer(gst_harness_pull(h));
+      gsem::BufferMap map(buffer.get(), GST_MAP_READ);
+      fail_unless(map.data()[1] <= 50); // the property is the best
+      bytes += map.size();
+    }
+    return double(bytes) / pictures;
+  };
+  const double most = mean_bytes(4), least = [&] {
+    allow(1);
+    mean_bytes(4);
+    return mean_bytes(4);
+  }();
+  fail_unless(least < most);
+  for (double share : {0.3, 0.6}) {
+    const double bytes = least + share * (most - least);
+    allow(guint(bytes * 8 * GST_SECOND / kFrame));
+    mean_bytes(8);
+    const double have = mean_bytes(24);
+    fail_unless(have > 0.8 * bytes && have < 1.2 * bytes, "%.0f bytes a picture, %.0f wanted", have, bytes);
+  }
+  allow(0);
+  fail_unless_equals_int(gst_harness_push(h, picture(256, 256, 0, number++)), GST_FLOW_OK);
+  fail_unless(gst_harness_try_pull(h) == nullptr);
+  fail_unless_equals_int(events(h, GST_EVENT_GAP).size(), 1);
+  fail_unless_equals_uint64(stat(h.element(), "left-out"), 1);
+  allow(G_MAXUINT);
+  const double again = mean_bytes(4);
+  fail_unless(again > 0.9 * most && again < 1.1 * most);
+}
+GST_END_TEST
+
 GST_START_TEST(test_odd_sizes_and_new_ones) {
   Bench h(encoder());
   int number = 0;
@@ -145,6 +190,7 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, test_every_picture_stands_alone);
   tcase_add_test(tc, test_caps);
   tcase_add_test(tc, test_quality_may_change_while_playing);
+  tcase_add_test(tc, test_semantic_rate);
   tcase_add_test(tc, test_odd_sizes_and_new_ones);
   tcase_add_test(tc, test_padded_rows);
   tcase_add_test(tc, test_late_live_pictures_are_gaps);
