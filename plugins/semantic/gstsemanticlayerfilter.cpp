@@ -22,7 +22,9 @@
 #include "plugins/semantic/gstsemanticlayerfilter.h"
 
 #include "plugins/semantic/layer_caps.hpp"
+#include "plugins/semantic/layer_filter_settings.hpp"
 #include "plugins/semantic/layer_selector.hpp"
+#include "plugins/semantic/rate_feedback.hpp"
 #include "plugins/semantic/unit_trim.hpp"
 
 #include <gst/video/video.h>
@@ -37,7 +39,6 @@ using namespace gsem::bitstream;
 
 namespace {
 
-constexpr guint kDefaultHoldTime = 1000, kDefaultOverhead = 40, kDefaultMtu = 1400;
 constexpr GstClockTime kKeyRequestInterval = GST_SECOND;
 constexpr GstClockTime kRatesInterval = 100 * GST_MSECOND, kRatesRepeat = 2 * GST_SECOND;
 constexpr GstClockTime kUnknownFrame = 40 * GST_MSECOND;
@@ -52,10 +53,6 @@ struct Counters {
   guint64 units = 0, trimmed = 0, damaged = 0, bytes_in = 0, bytes_out = 0, wire_bytes = 0;
   guint64 key_requests = 0, rate_events = 0;
   std::array<LayerCounters, kCounted> layers;
-};
-
-struct Settings : LayerSelector::Settings {
-  bool steer = true;
 };
 
 /// What the encoders were told last.
@@ -80,8 +77,9 @@ struct Stream {
 
 struct Filter : Stream {
   GstPad *sink = nullptr, *src = nullptr; ///< the element's
+  RateFeedback feedback;
   // under the object lock
-  Settings settings;
+  LayerFilterSettings settings;
   Counters counters;
   guint current_layer = 0;
 };
@@ -107,20 +105,8 @@ G_DEFINE_TYPE(GstSemanticLayerFilter, gst_semantic_layer_filter, GST_TYPE_ELEMEN
 GST_ELEMENT_REGISTER_DEFINE(semanticlayerfilter, "semanticlayerfilter", GST_RANK_NONE,
                             GST_TYPE_SEMANTIC_LAYER_FILTER)
 
-enum {
-  PROP_0,
-  PROP_MAX_LAYER,
-  PROP_TARGET_BITRATE,
-  PROP_HOLD_TIME,
-  PROP_OVERHEAD,
-  PROP_MTU,
-  PROP_FEC_PERCENTAGE,
-  PROP_STEER,
-  PROP_CURRENT_LAYER,
-  PROP_STATS,
-  N_PROPERTIES
-};
-static GParamSpec* properties[N_PROPERTIES];
+enum { PROP_CURRENT_LAYER = kLayerFilterSettings, PROP_STATS };
+static GParamSpec* current_layer_property;
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
     "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_STREAM_PARSED_TEMPLATE));
@@ -129,7 +115,7 @@ static GstStaticPadTemplate src_template =
 
 // ---- what is said to others -------------------------------------------------------------------------------
 
-static void report_layer(GstSemanticLayerFilter* self, const Settings& settings) {
+static void report_layer(GstSemanticLayerFilter* self, const LayerFilterSettings& settings) {
   Filter& filter = *self->priv;
   const guint layer = filter.selector.current_layer();
   guint previous;
@@ -143,7 +129,7 @@ static void report_layer(GstSemanticLayerFilter* self, const Settings& settings)
   const bool by_user = previous > settings.max_layer || !settings.bitrate;
   const char* reason = previous == 0 ? "start" : by_user ? "max-layer" : "bitrate";
   GST_INFO_OBJECT(self, "layer %u, was %u: %s", layer, previous, reason);
-  g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_CURRENT_LAYER]);
+  g_object_notify_by_pspec(G_OBJECT(self), current_layer_property);
   gst_element_post_message(
       GST_ELEMENT(self),
       gst_message_new_element(GST_OBJECT(self),
@@ -178,7 +164,7 @@ static bool far_from(guint now, guint before) {
 }
 
 /// Tells the encoders when what they may use has changed by more than a twentieth, and again in between.
-static void steer_encoders(GstSemanticLayerFilter* self, const Settings& settings) {
+static void steer_encoders(GstSemanticLayerFilter* self, const LayerFilterSettings& settings) {
   Filter& filter = *self->priv;
   ToldRates rates;
   if (!settings.bitrate) {
@@ -251,7 +237,7 @@ static void count_layers(GstSemanticLayerFilter* self, const AccessUnitHeader& u
 
 /// One unit at the start of `rest`, behind the first `at` bytes of `data`. 0: not one that can be read.
 static size_t filter_unit(GstSemanticLayerFilter* self, ByteView data, size_t at, bool behind_header,
-                          const Settings& settings, Outcome& outcome) {
+                          const LayerFilterSettings& settings, Outcome& outcome) {
   Filter& filter = *self->priv;
   const ByteView rest = data.subspan(at);
   size_t size = 0;
@@ -298,7 +284,7 @@ static void take_header(Filter& filter, const StreamHeader& header) {
 
 /// Walks over a buffer: stream headers as they are, units through the selector. False: it ends in something
 /// that cannot be read.
-static bool filter_data(GstSemanticLayerFilter* self, ByteView data, const Settings& settings,
+static bool filter_data(GstSemanticLayerFilter* self, ByteView data, const LayerFilterSettings& settings,
                         Outcome& outcome) {
   Filter& filter = *self->priv;
   bool behind_header = false;
@@ -363,13 +349,15 @@ static GstClockTime time_of(Filter& filter, GstBuffer* buffer) {
 static GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   auto* self = GST_SEMANTIC_LAYER_FILTER(parent);
   Filter& filter = *self->priv;
-  Settings settings;
+  LayerFilterSettings settings;
   {
     ObjectLock lock(self);
     settings = filter.settings;
     filter.counters.bytes_in += gst_buffer_get_size(buffer);
   }
   filter.now = time_of(filter, buffer);
+  if (settings.adaptive)
+    filter.feedback.rates(settings.limits(), settings.bitrate, settings.pace);
   Outcome outcome;
   bool readable = false;
   {
@@ -389,6 +377,9 @@ static GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
     ObjectLock lock(self);
     filter.counters.bytes_out += gst_buffer_get_size(buffer);
   }
+  if (settings.adaptive)
+    filter.feedback.sent(outcome.wire_bytes, filter.selector.next_rate(settings),
+                         filter.selector.full_rate(settings));
   report_layer(self, settings);
   if (outcome.want_key)
     request_key(self);
@@ -434,9 +425,26 @@ static gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   return gst_pad_event_default(pad, parent, event);
 }
 
+static gboolean src_event(GstPad* pad, GstObject* parent, GstEvent* event) {
+  auto* self = GST_SEMANTIC_LAYER_FILTER(parent);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_UPSTREAM) {
+    LayerFilterSettings settings;
+    {
+      ObjectLock lock(self);
+      settings = self->priv->settings;
+    }
+    if (settings.adaptive && self->priv->feedback.take(event, settings.limits())) {
+      gst_event_unref(event); // of this hop, and of no other
+      return TRUE;
+    }
+  }
+  return gst_pad_event_default(pad, parent, event);
+}
+
 static void reset(GstSemanticLayerFilter* self) {
   Filter& filter = *self->priv;
   static_cast<Stream&>(filter) = Stream{};
+  filter.feedback.reset();
   gst_segment_init(&filter.segment, GST_FORMAT_TIME);
   ObjectLock lock(self);
   filter.current_layer = 0;
@@ -463,13 +471,17 @@ static GstStructure* layer_stats(const LayerCounters& c) {
 }
 
 static GstStructure* make_stats(GstSemanticLayerFilter* self) {
+  const RateFeedback::State network = self->priv->feedback.state();
   ObjectLock lock(self);
   const Counters& c = self->priv->counters;
   GstStructure* stats = gst_structure_new(
       "application/x-semantic-layer-filter-stats", "access-units", G_TYPE_UINT64, c.units, "trimmed-units",
       G_TYPE_UINT64, c.trimmed, "damaged-units", G_TYPE_UINT64, c.damaged, "bytes-in", G_TYPE_UINT64,
       c.bytes_in, "bytes-out", G_TYPE_UINT64, c.bytes_out, "wire-bytes", G_TYPE_UINT64, c.wire_bytes,
-      "key-requests", G_TYPE_UINT64, c.key_requests, "rate-events", G_TYPE_UINT64, c.rate_events, nullptr);
+      "key-requests", G_TYPE_UINT64, c.key_requests, "rate-events", G_TYPE_UINT64, c.rate_events,
+      "estimated-bitrate", G_TYPE_UINT64, guint64(network.estimate), "received-bitrate", G_TYPE_UINT64,
+      guint64(network.received), "queue-delay", G_TYPE_UINT64, guint64(network.queue_delay), "loss",
+      G_TYPE_DOUBLE, network.loss, nullptr);
   for (size_t i = 0; i < kCounted; ++i) {
     Ptr<GstStructure> layer(layer_stats(c.layers[i]));
     gst_structure_set(stats, kLayerNames[i].pad, GST_TYPE_STRUCTURE, layer.get(), nullptr);
@@ -478,69 +490,18 @@ static GstStructure* make_stats(GstSemanticLayerFilter* self) {
 }
 
 static void set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
-  ObjectLock lock(object);
-  Settings& settings = GST_SEMANTIC_LAYER_FILTER(object)->priv->settings;
-  switch (id) {
-  case PROP_MAX_LAYER:
-    settings.max_layer = unsigned(g_value_get_int(value));
-    break;
-  case PROP_TARGET_BITRATE:
-    settings.bitrate = g_value_get_uint(value);
-    break;
-  case PROP_HOLD_TIME:
-    settings.hold_time = g_value_get_uint(value) * GST_MSECOND;
-    break;
-  case PROP_OVERHEAD:
-    settings.cost.overhead = g_value_get_uint(value);
-    break;
-  case PROP_MTU:
-    settings.cost.mtu = g_value_get_uint(value);
-    break;
-  case PROP_FEC_PERCENTAGE:
-    settings.cost.fec_percent = g_value_get_uint(value);
-    break;
-  case PROP_STEER:
-    settings.steer = g_value_get_boolean(value);
-    break;
-  default:
+  if (!set_layer_filter_property(object, GST_SEMANTIC_LAYER_FILTER(object)->priv->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-  }
 }
 
 static void get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
   auto* self = GST_SEMANTIC_LAYER_FILTER(object);
   if (id == PROP_STATS) {
     g_value_take_boxed(value, make_stats(self));
-    return;
-  }
-  ObjectLock lock(object);
-  const Settings& settings = self->priv->settings;
-  switch (id) {
-  case PROP_MAX_LAYER:
-    g_value_set_int(value, int(settings.max_layer));
-    break;
-  case PROP_TARGET_BITRATE:
-    g_value_set_uint(value, guint(settings.bitrate));
-    break;
-  case PROP_HOLD_TIME:
-    g_value_set_uint(value, guint(settings.hold_time / GST_MSECOND));
-    break;
-  case PROP_OVERHEAD:
-    g_value_set_uint(value, settings.cost.overhead);
-    break;
-  case PROP_MTU:
-    g_value_set_uint(value, settings.cost.mtu);
-    break;
-  case PROP_FEC_PERCENTAGE:
-    g_value_set_uint(value, settings.cost.fec_percent);
-    break;
-  case PROP_STEER:
-    g_value_set_boolean(value, settings.steer);
-    break;
-  case PROP_CURRENT_LAYER:
+  } else if (id == PROP_CURRENT_LAYER) {
+    ObjectLock lock(object);
     g_value_set_int(value, int(self->priv->current_layer));
-    break;
-  default:
+  } else if (!get_layer_filter_property(object, self->priv->settings, id, value)) {
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
   }
 }
@@ -554,65 +515,45 @@ static void gst_semantic_layer_filter_init(GstSemanticLayerFilter* self) {
   self->priv = new Filter;
   Filter& filter = *self->priv;
   gst_segment_init(&filter.segment, GST_FORMAT_TIME);
-  filter.settings.hold_time = kDefaultHoldTime * GST_MSECOND;
-  filter.settings.cost = {kDefaultMtu, kDefaultOverhead, 0};
   filter.sink = gst_pad_new_from_static_template(&sink_template, "sink");
   filter.src = gst_pad_new_from_static_template(&src_template, "src");
   gst_pad_set_chain_function(filter.sink, chain);
   gst_pad_set_event_function(filter.sink, sink_event);
+  gst_pad_set_event_function(filter.src, src_event);
   for (GstPad* pad : {filter.sink, filter.src}) {
     GST_PAD_SET_PROXY_CAPS(pad);
     gst_element_add_pad(GST_ELEMENT(self), pad);
   }
 }
 
-static void install_properties(GObjectClass* object) {
-  const auto flags = GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
+static void install_readable_properties(GObjectClass* object) {
   const auto readable = GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
-  properties[PROP_MAX_LAYER] =
-      g_param_spec_int("max-layer", "Highest layer",
-                       "Highest layer sent: 1 caption, 2 and structure, 3 and signal", 1, 3, 3, flags);
-  properties[PROP_TARGET_BITRATE] = g_param_spec_uint(
-      "target-bitrate", "Target bit rate",
-      "Bits a second on the wire, all headers and FEC included (0: no limit)", 0, G_MAXUINT, 0, flags);
-  properties[PROP_HOLD_TIME] = g_param_spec_uint(
-      "hold-time", "Hold time", "Milliseconds for which more must fit into the bit rate before more is sent",
-      0, 60000, kDefaultHoldTime, flags);
-  properties[PROP_OVERHEAD] = g_param_spec_uint(
-      "overhead", "Overhead",
-      "Bytes a packet outside the RTP payload. 40: IPv4, UDP, RTP; 20 more for IPv6, 10 for SRTP, 8 for the "
-      "transport-wide sequence number",
-      0, 1000, kDefaultOverhead, flags);
-  properties[PROP_MTU] = g_param_spec_uint("mtu", "MTU", "Largest RTP packet: the payloader's mtu", 64, 65535,
-                                           kDefaultMtu, flags);
-  properties[PROP_FEC_PERCENTAGE] = g_param_spec_uint(
-      "fec-percentage", "FEC percentage",
-      "Redundancy that is added behind this element, per cent of what it sends", 0, 500, 0, flags);
-  properties[PROP_STEER] = g_param_spec_boolean(
-      "steer-encoders", "Steer encoders",
-      "Tell the encoders upstream what rate they may use (not where several filters share one encoder)", TRUE,
-      flags);
-  properties[PROP_CURRENT_LAYER] = g_param_spec_int(
+  current_layer_property = g_param_spec_int(
       "current-layer", "Current layer",
       "Highest layer that is being sent, 0 before the first access unit; notifies", 0, 3, 0, readable);
-  properties[PROP_STATS] = g_param_spec_boxed(
-      "stats", "Statistics",
-      "Counters since READY->PAUSED (guint64): access-units, trimmed-units, damaged-units, bytes-in, "
-      "bytes-out, "
-      "wire-bytes (with headers and FEC), key-requests, rate-events; and for caption, structure, signal a "
-      "structure: sent, cut (layer not sent at the present rate), thinned, paced (too much at once), blocked "
-      "(refers to something cut or lost, or waits for a switch point)",
-      GST_TYPE_STRUCTURE, readable);
-  g_object_class_install_properties(object, N_PROPERTIES, properties);
+  g_object_class_install_property(object, PROP_CURRENT_LAYER, current_layer_property);
+  g_object_class_install_property(
+      object, PROP_STATS,
+      g_param_spec_boxed(
+          "stats", "Statistics",
+          "Counters since READY->PAUSED (guint64): access-units, trimmed-units, damaged-units, bytes-in, "
+          "bytes-out, "
+          "wire-bytes (with headers and FEC), key-requests, rate-events; of the network, with adaptive: "
+          "estimated-bitrate, received-bitrate, queue-delay (ns), loss (double, 0..1); and for caption, "
+          "structure, signal a "
+          "structure: sent, cut (layer not sent at the present rate), thinned, paced (too much at once), "
+          "blocked "
+          "(refers to something cut or lost, or waits for a switch point)",
+          GST_TYPE_STRUCTURE, readable));
 }
-
 static void gst_semantic_layer_filter_class_init(GstSemanticLayerFilterClass* klass) {
   GST_DEBUG_CATEGORY_INIT(gst_semantic_layer_filter_debug, "semanticlayerfilter", 0, "layered stream filter");
   auto* object = G_OBJECT_CLASS(klass);
   object->set_property = set_property;
   object->get_property = get_property;
   object->finalize = finalize;
-  install_properties(object);
+  install_layer_filter_properties(object);
+  install_readable_properties(object);
   auto* element = GST_ELEMENT_CLASS(klass);
   element->change_state = change_state;
   gst_element_class_add_static_pad_template(element, &sink_template);

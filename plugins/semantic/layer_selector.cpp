@@ -15,10 +15,11 @@ constexpr double kMemory = 1e9;              ///< ns, time constant of the rates
 constexpr uint64_t kLongestStep = 500000000; ///< a gap in time is not a gap in the stream's rate
 constexpr uint64_t kFirstStep = 40000000;    ///< what the first unit stands for
 constexpr double kQueue = 0.1;               ///< s of the rate that may wait in the network
+constexpr unsigned kDraining = 4;            ///< below this part of the rate nothing but captions goes
 constexpr double kHeadroom = 1.1;            ///< going up wants this much more than it takes
-constexpr unsigned kEntryHead = 3, kNoSize = 2, kDescriptor = 4; ///< docs/rtp.md: the last entry has no size
-constexpr uint64_t kMistake = 5000000000, kProven = 10000000000; ///< ns after going up
-constexpr unsigned kMostPatience = 8;
+constexpr unsigned kEntryHead = 3, kNoSize = 2, kDescriptor = 4;  ///< docs/rtp.md: the last entry has no size
+constexpr uint64_t kMistake = 15000000000, kProven = 30000000000; ///< ns after going up
+constexpr unsigned kMostPatience = 16;
 // Below these an encoder cannot go in earnest (docs/structure.md, docs/results.md): then thinning is better.
 constexpr double kLeastMap = 80, kLeastSignal = 150; ///< bytes
 constexpr double kMapShare = 0.3;                    ///< of the rate, when there is a signal too
@@ -62,10 +63,11 @@ void LayerSelector::reset() {
 
 void LayerSelector::restart() {
   for (Track* track : {&maps_, &signals_}) {
-    track->flowing = track->broken = false;
+    track->flowing = track->broken = track->broken_here = false;
     track->index = 0;
   }
-  now_ = up_since_ = moved_up_ = kNever;
+  now_ = moved_up_ = kNever;
+  fits_since_.fill(kNever);
   debt_ = 0;
 }
 
@@ -149,8 +151,9 @@ void LayerSelector::measure(const AccessUnitHeader& unit, const Settings& settin
 void LayerSelector::move_to(unsigned point) {
   if (point > point_)
     moved_up_ = now_;
+  else if (point < point_)
+    fits_since_.fill(kNever); // whoever had to go down waits again
   point_ = point;
-  up_since_ = kNever;
 }
 
 void LayerSelector::choose_point(const Settings& settings) {
@@ -161,34 +164,34 @@ void LayerSelector::choose_point(const Settings& settings) {
     return;
   }
   const double limit = double(settings.bitrate);
-  unsigned fits_below = 0, fits_well = 0;
-  for (unsigned i = 1; i <= top; ++i) {
-    if (!maps_.listed && kLayerPoints[i].layer == 2)
-      continue;
-    if (i < point_ && rates_[i].rate() <= limit)
+  unsigned fits_below = 0;
+  for (unsigned i = 0; i < kLayerPoints.size(); ++i) {
+    const bool there = i <= top && (maps_.listed || kLayerPoints[i].layer != 2);
+    if (there && i < point_ && rates_[i].rate() <= limit)
       fits_below = i;
-    if (rates_[i].rate() * kHeadroom <= limit)
-      fits_well = i;
+    if (!there || rates_[i].rate() * kHeadroom > limit)
+      fits_since_[i] = kNever;
+    else if (fits_since_[i] == kNever)
+      fits_since_[i] = now_;
   }
-  if (moved_up_ != kNever && now_ - moved_up_ > kProven)
+  if ((moved_up_ != kNever && now_ - moved_up_ > kProven) || limit > 1.5 * double(mistaken_rate_))
     patience_ = 1;
   if (point_ > top || rates_[point_].rate() > limit) {
-    if (moved_up_ != kNever && now_ - moved_up_ < kMistake)
+    // With far less rate than then it was none: the network has changed.
+    if (point_ <= top && moved_up_ != kNever && now_ - moved_up_ < kMistake &&
+        2 * settings.bitrate > moved_up_rate_) {
       patience_ = std::min(patience_ * 2, kMostPatience);
+      mistaken_rate_ = moved_up_rate_;
+    }
     move_to(std::min(fits_below, top));
     return;
   }
-  if (fits_well <= point_) {
-    up_since_ = kNever;
-    return;
-  }
-  if (up_since_ == kNever) {
-    up_since_ = now_;
-    up_to_ = fits_well;
-  }
-  up_to_ = std::min(up_to_, fits_well);
-  if (now_ - up_since_ >= settings.hold_time * patience_)
-    move_to(up_to_);
+  for (unsigned i = top; i > point_; --i)
+    if (fits_since_[i] != kNever && now_ - fits_since_[i] >= settings.hold_time * patience_) {
+      move_to(i);
+      moved_up_rate_ = settings.bitrate;
+      return;
+    }
 }
 
 // ---- one unit ---------------------------------------------------------------------------------------------
@@ -208,8 +211,10 @@ CutReason LayerSelector::judge(const AccessUnitHeader& unit, size_t index, uint8
     choice.want_key = true;
     return CutReason::Blocked;
   }
-  if (state.broken && !layer.key && !layer.lost)
+  if (state.broken && !layer.key && !layer.lost) {
+    choice.want_key = choice.want_key || (state.broken_here && debt_ <= 0);
     return CutReason::Blocked;
+  }
   if ((state.dependencies & ~1u & ~kept) != 0)
     return CutReason::Blocked;
   const unsigned step = layer.kind == LayerKind::Structure ? point.map_step : point.signal_step;
@@ -219,8 +224,9 @@ CutReason LayerSelector::judge(const AccessUnitHeader& unit, size_t index, uint8
 /// Layers that would queue for longer than kQueue wait for another picture. What is always sent, and what is
 /// larger than the allowance, goes when the queue is (nearly) empty.
 void LayerSelector::pace(const AccessUnitHeader& unit, const Settings& settings, LayerChoice& choice) {
-  const double bytes_a_second = double(settings.bitrate) / 8;
+  const double bytes_a_second = double(settings.pace ? settings.pace : settings.bitrate) / 8;
   const double allowed = bytes_a_second * kQueue;
+  const bool draining = settings.pace && settings.pace * kDraining < settings.bitrate;
   debt_ = settings.bitrate ? std::max(0.0, debt_ - bytes_a_second * double(step_) / kSecond) : 0;
   uint64_t payload = 0;
   unsigned layers = 0;
@@ -231,7 +237,8 @@ void LayerSelector::pace(const AccessUnitHeader& unit, const Settings& settings,
     const auto cost = double(settings.cost.unit_bytes(payload + layer.size, layers + 1));
     const double queued = debt_ + (layers ? double(settings.cost.unit_bytes(payload, layers)) : 0);
     const double start = layer.kind == LayerKind::Structure && !layer.discardable ? allowed : allowed / 4;
-    if (settings.bitrate && layer.kind != LayerKind::Caption && debt_ + cost > allowed && queued > start) {
+    if (settings.bitrate && layer.kind != LayerKind::Caption &&
+        (draining || (debt_ + cost > allowed && queued > start))) {
       choice.cut[i] = CutReason::Pace;
       continue;
     }
@@ -254,8 +261,10 @@ void LayerSelector::note(const AccessUnitHeader& unit, const LayerChoice& choice
       state.broken = false;
     if (kept && !state.flowing)
       state.flowing = true; // judge() let only a switch point through
-    if (!kept && !layer.discardable)
+    if (!kept && !layer.discardable) {
       state.broken = true;
+      state.broken_here = !layer.lost;
+    }
     ++state.index;
   }
 }
@@ -323,12 +332,12 @@ uint64_t LayerSelector::next_rate(const Settings& settings) const {
   const double present = rates_[std::min(point_, top)].rate();
   for (unsigned i = point_ + 1; i <= top; ++i)
     if (rates_[i].rate() > present)
-      return uint64_t(rates_[i].rate() * kHeadroom);
+      return uint64_t(rates_[i].rate() * kHeadroom * kHeadroom); // enough to go up
   return uint64_t(present);
 }
 
 uint64_t LayerSelector::full_rate(const Settings& settings) const {
-  return uint64_t(rates_[top_point(settings)].rate() * kHeadroom);
+  return uint64_t(rates_[top_point(settings)].rate() * kHeadroom * kHeadroom);
 }
 
 } // namespace gsem

@@ -70,9 +70,12 @@ class LayerSelector {
 public:
   static constexpr uint64_t kNever = UINT64_MAX;
 
+  LayerSelector() { fits_since_.fill(kNever); }
+
   struct Settings {
     unsigned max_layer = 3;
     uint64_t bitrate = 0;                  ///< bits a second on the wire; 0: no limit
+    uint64_t pace = 0;                     ///< the same for now, while a queue drains; 0: as `bitrate`
     uint64_t hold_time = 1'000'000'000ull; ///< ns for which more must fit before more is sent
     WireCost cost;
   };
@@ -111,6 +114,7 @@ private:
     uint8_t top_id = 0, last_top_id = 0; ///< temporal ids of this key's units and the last one's
     bool flowing = false;                ///< goes on
     bool broken = false;                 ///< what units that are not key refer to did not go on
+    bool broken_here = false;            ///< because it was cut, not because it was lost on the way here
     uint8_t dependencies = 0;
     bool listed = true; ///< the stream has it
     bool silenced = false;
@@ -134,11 +138,12 @@ private:
   unsigned point_ = kLayerPoints.size() - 1;
   unsigned current_layer_ = 0;
   uint64_t now_ = kNever, step_ = 0; ///< time of the last unit, since the one before
-  uint64_t up_since_ = kNever;       ///< since when more fits
-  unsigned up_to_ = 0;               ///< the least that fitted since then
+  std::array<uint64_t, kLayerPoints.size()>
+      fits_since_; ///< since when each rung fits well, kNever: it does not
   uint64_t moved_up_ = kNever;
-  unsigned patience_ = 1; ///< times hold_time; grows when going up was a mistake
-  double debt_ = 0;       ///< bytes sent that the rate has not carried off yet
+  unsigned patience_ = 1;                          ///< times hold_time; grows when going up was a mistake
+  uint64_t moved_up_rate_ = 0, mistaken_rate_ = 0; ///< the limit when it went up, last time and by mistake
+  double debt_ = 0;                                ///< bytes sent that the rate has not carried off yet
 };
 
 } // namespace gsem

@@ -544,6 +544,96 @@ GST_START_TEST(a_silenced_layer_comes_back) {
 }
 GST_END_TEST
 
+/// What rtpsession sends upstream: `n` packets of 200 bytes, `spacing` apart when sent, `arriving` when they
+/// come.
+static GstEvent* twcc_report(guint n, GstClockTime spacing, GstClockTime arriving, bool lost) {
+  const GstClockTime now = gst_util_get_timestamp();
+  G_GNUC_BEGIN_IGNORE_DEPRECATIONS
+  GValueArray* packets = g_value_array_new(n);
+  for (guint i = 0; i < n; ++i) {
+    GValue value = G_VALUE_INIT;
+    g_value_init(&value, GST_TYPE_STRUCTURE);
+    g_value_take_boxed(
+        &value, gst_structure_new("RTPTWCCPacket", "seqnum", G_TYPE_UINT, i, "local-ts", G_TYPE_UINT64,
+                                  now - (n - i) * spacing, "remote-ts", G_TYPE_UINT64,
+                                  lost ? GST_CLOCK_TIME_NONE : 1000 * GST_SECOND + i * arriving, "size",
+                                  G_TYPE_UINT, 200u, "lost", G_TYPE_BOOLEAN, gboolean(lost), nullptr));
+    g_value_array_append(packets, &value);
+    g_value_unset(&value);
+  }
+  GValue list = G_VALUE_INIT;
+  g_value_init(&list, g_type_from_name("GValueArray"));
+  g_value_take_boxed(&list, packets);
+  G_GNUC_END_IGNORE_DEPRECATIONS
+  GstStructure* s = gst_structure_new_empty("RTPTWCCPackets");
+  gst_structure_take_value(s, "packets", &list);
+  return gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM, s);
+}
+
+GST_START_TEST(reports_set_the_rate) {
+  Filter filter("adaptive=true");
+  int tick = 0;
+  auto run = [&](int pictures) {
+    for (const int end = tick + pictures; tick < end; ++tick)
+      filter.send(uint64_t(tick), live_unit(tick));
+  };
+  run(50);
+  fail_unless_equals_int(filter.layer(), 3);
+  fail_unless_equals_uint64(filter.counter("estimated-bitrate"), 300000);
+  // 200 + 40 bytes sent each 10 ms come each 100 ms: the link carries 19.2 kbit/s, and a queue grows.
+  gst_harness_push_upstream_event(filter.harness(),
+                                  twcc_report(20, 10 * GST_MSECOND, 100 * GST_MSECOND, false));
+  const guint64 estimate = filter.counter("estimated-bitrate"), received = filter.counter("received-bitrate");
+  fail_unless(received > 18000 && received < 20500, "%" G_GUINT64_FORMAT, received);
+  fail_unless(estimate > 10000 && estimate <= received);
+  fail_unless(filter.counter("queue-delay") > 500 * GST_MSECOND);
+  run(25);
+  fail_unless(filter.layer() < 3);
+  // It was for this filter and goes no further; key requests do.
+  fail_unless_equals_int(filter.upstream().key_requests, 0);
+  GstHarness* h = filter.harness();
+  fail_unless_equals_int(gst_harness_upstream_events_in_queue(h), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(losses_set_the_rate_within_limits) {
+  Filter filter("adaptive=true min-bitrate=50000 max-bitrate=200000 target-bitrate=90000");
+  filter.send(0, live_unit(0));
+  fail_unless_equals_uint64(filter.counter("estimated-bitrate"), 90000);
+  gst_harness_push_upstream_event(filter.harness(), twcc_report(50, GST_MSECOND, GST_MSECOND, true));
+  fail_unless_equals_uint64(filter.counter("estimated-bitrate"), 50000);
+  auto stats = filter.stats();
+  double loss = 0;
+  fail_unless(gst_structure_get_double(stats.get(), "loss", &loss) && loss == 1.0);
+}
+GST_END_TEST
+
+GST_START_TEST(others_reports_go_through) {
+  Filter filter(""); // not adaptive
+  GstHarness* h = filter.harness();
+  filter.send(0, live_unit(0));
+  filter.upstream();
+  gst_harness_push_upstream_event(h, twcc_report(5, GST_MSECOND, GST_MSECOND, false));
+  fail_unless_equals_int(gst_harness_upstream_events_in_queue(h), 1);
+  filter.upstream();
+  g_object_set(filter.element(), "adaptive", TRUE, nullptr);
+  // A retransmission is another's work.
+  gst_harness_push_upstream_event(
+      h,
+      gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM, gst_structure_new("GstRTPRetransmissionRequest",
+                                                                        "seqnum", G_TYPE_UINT, 1u, nullptr)));
+  fail_unless_equals_int(gst_harness_upstream_events_in_queue(h), 1);
+  // Reports that are none.
+  filter.upstream();
+  for (const char* text :
+       {"RTPTWCCPackets", "RTPTWCCPackets, packets=(int)3", "RTPTWCCPackets, packets=(string)x"})
+    gst_harness_push_upstream_event(
+        h, gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM, gst_structure_from_string(text, nullptr)));
+  filter.send(1, live_unit(1));
+  fail_unless_equals_int(filter.layer(), 3);
+}
+GST_END_TEST
+
 GST_START_TEST(lost_and_not_sent_stay_apart) {
   Filter filter("max-layer=2");
   auto unit = [](int i, bool lost) {
@@ -728,7 +818,7 @@ GST_START_TEST(states_and_properties) {
     else if (specs[i]->value_type == G_TYPE_INT)
       g_value_set_int(&value, 2);
     else
-      g_value_set_boolean(&value, FALSE);
+      g_value_set_boolean(&value, !g_value_get_boolean(g_param_spec_get_default_value(specs[i])));
     g_object_set_property(G_OBJECT(element), specs[i]->name, &value);
     g_object_get_property(G_OBJECT(element), specs[i]->name, &back);
     fail_unless_equals_int(gst_value_compare(&value, &back), GST_VALUE_EQUAL);
@@ -796,6 +886,9 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, encoders_are_steered);
   tcase_add_test(tc, encoders_of_several_filters_are_let_alone);
   tcase_add_test(tc, a_silenced_layer_comes_back);
+  tcase_add_test(tc, reports_set_the_rate);
+  tcase_add_test(tc, losses_set_the_rate_within_limits);
+  tcase_add_test(tc, others_reports_go_through);
   tcase_add_test(tc, lost_and_not_sent_stay_apart);
   tcase_add_test(tc, what_a_layer_depends_on_goes_with_it);
   tcase_add_test(tc, streams_without_maps);
