@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // semanticlayerfilter: what goes on of which unit, read with the bitstream library; rates counted on packets
 // of the real payloader.
+#include "tests/element/fake_codecs.hpp"
 #include "tests/rtp/rtp_test.hpp"
 
 #include <glib/gstdio.h>
 #include <gst/video/video.h>
 
 #include <algorithm>
+#include <atomic>
 #include <random>
 #include <set>
 
@@ -828,6 +830,38 @@ GST_START_TEST(states_and_properties) {
 }
 GST_END_TEST
 
+GST_START_TEST(rates_reach_the_encoders) {
+  GError* error = nullptr;
+  Ptr<GstElement> pipeline(GST_ELEMENT(gst_object_ref_sink(gst_parse_launch(
+      "videotestsrc num-buffers=50 ! video/x-raw,format=RGB,width=32,height=32,framerate=25/1 ! "
+      "semanticencodebin name=e ! semanticlayerfilter target-bitrate=60000 ! rtpsemanticpay ! "
+      "fakesink sync=false",
+      &error))));
+  fail_unless(!error, "%s", error ? error->message : "");
+  Ptr<GstElement> bin(gst_bin_get_by_name(GST_BIN(pipeline.get()), "e"));
+  std::atomic<int> seen[2] = {0, 0};
+  for (int i = 0; i < 2; ++i) {
+    Ptr<GstElement> encoder(gst_bin_get_by_name(GST_BIN(bin.get()), i ? "signalenc" : "structenc"));
+    Ptr<GstPad> pad(gst_element_get_static_pad(encoder.get(), "src"));
+    gst_pad_add_probe(
+        pad.get(), GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
+        [](GstPad*, GstPadProbeInfo* info, gpointer data) {
+          if (gst_event_has_name(GST_PAD_PROBE_INFO_EVENT(info), "semantic-rate"))
+            ++*static_cast<std::atomic<int>*>(data);
+          return GST_PAD_PROBE_OK;
+        },
+        &seen[i], nullptr);
+  }
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  Ptr<GstBus> bus(gst_element_get_bus(pipeline.get()));
+  Ptr<GstMessage> message(gst_bus_timed_pop_filtered(bus.get(), 30 * GST_SECOND,
+                                                     GstMessageType(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+  fail_unless(message && GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_EOS);
+  gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+  fail_unless(seen[0] > 0 && seen[1] > 0);
+}
+GST_END_TEST
+
 /// The text between |[ and ]| of an element's documentation.
 static std::string launch_line(const char* source) {
   gchar *path = g_build_filename(g_getenv("GSEM_DOCS"), "..", "plugins", "semantic", source, nullptr),
@@ -897,6 +931,8 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, a_gap_follows_what_was_dropped);
   tcase_add_test(tc, events_go_through);
   tcase_add_test(tc, states_and_properties);
+  fake_codecs::add();
+  tcase_add_test(tc, rates_reach_the_encoders);
   tcase_add_test(tc, the_launch_line_works);
 }
 
