@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 
 /// Pipelines written as launch lines, run to their end.
 namespace pipeline_test {
@@ -19,6 +20,22 @@ struct Shown {
   guint layers = 0, lost = 0;
 };
 
+/// Pipelines of the test that runs. A failed check jumps out of the test without destructors.
+inline std::set<GstElement*>& running() {
+  static std::set<GstElement*> pipelines;
+  return pipelines;
+}
+
+/// Teardown of a test case: what a failed check left running is stopped, or its threads would keep the
+/// program from ending and the failure from being told.
+inline void stop_leftovers() {
+  for (GstElement* pipeline : running()) {
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+  }
+  running().clear();
+}
+
 /// Builds the line, which must have an appsink called `out`.
 class Line {
 public:
@@ -26,6 +43,7 @@ public:
     GError* error = nullptr;
     pipeline_.reset(GST_ELEMENT(gst_object_ref_sink(gst_parse_launch(line.c_str(), &error))));
     fail_unless(error == nullptr, "%s: %s", line.c_str(), error ? error->message : "");
+    running().insert(pipeline_.get());
     bus_.reset(gst_element_get_bus(pipeline_.get()));
     sink_ = get("out");
     if (sink_)
@@ -33,7 +51,10 @@ public:
   }
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
-  ~Line() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
+  ~Line() {
+    running().erase(pipeline_.get());
+    gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
+  }
 
   Ptr<GstElement> get(const char* name) {
     return Ptr<GstElement>(gst_bin_get_by_name(GST_BIN(pipeline_.get()), name));
@@ -70,6 +91,13 @@ public:
     fail_unless(trouble.empty(), "%s", trouble.c_str());
     fail_unless(ended, "no end of stream");
     return all;
+  }
+
+  /// Until every sink has seen the end: a file beside `out` is complete only then.
+  void wait_for_end() {
+    for (int i = 0; i < 6000 && !count(GST_MESSAGE_EOS); i++)
+      g_usleep(10000);
+    fail_unless_equals_int(count(GST_MESSAGE_EOS), 1);
   }
 
   /// Reads the bus; texts of all errors so far.
@@ -163,14 +191,15 @@ inline std::string decode_line(const Layers& layers) {
   return line + " " + last + " ! appsink name=out max-buffers=100 ";
 }
 
-/// The six codec elements back to back, without mux and demux (whose pads come and go, so that a launch line cannot
-/// be started twice).
+/// The six codec elements back to back, without mux and demux (whose pads come and go, so that a launch line
+/// cannot be started twice).
 inline std::string direct_line(const std::string& source) {
   return source +
          " ! tee name=source  source. ! queue ! semanticenc name=cenc ! semanticdec name=cdec ! tdec.sink"
          "  source. ! queue ! structenc name=tenc ! tee name=maps  maps. ! queue ! tdec.structure"
          "  structdec name=tdec ! sdec.sink  maps. ! queue ! sdec.structure"
-         "  source. ! queue ! signalenc name=senc ! sdec.signal  signaldec name=sdec ! appsink name=out max-buffers=100 ";
+         "  source. ! queue ! signalenc name=senc ! sdec.signal  signaldec name=sdec ! appsink name=out "
+         "max-buffers=100 ";
 }
 
 inline std::string test_source(int pictures, int width, int height, const char* more = "") {
