@@ -66,13 +66,13 @@ using JobPtr = std::shared_ptr<Job>;
 struct Shared {
   std::mutex mutex;
   std::condition_variable wake;
-  std::deque<JobPtr> queue[2]; ///< by Priority
+  std::deque<JobPtr> queue[kPriorities]; ///< by Priority
   bool stop = false;
   std::atomic<int> threads{0}; ///< as asked for, 0: not yet
   int applied_threads = -1;    ///< of the thread itself
 
   JobPtr take(bool frames_only) {
-    for (int p = 0; p < (frames_only ? 1 : 2); ++p) {
+    for (int p = 0; p < (frames_only ? int(Priority::Background) : kPriorities); ++p) {
       if (!queue[p].empty()) {
         JobPtr job = std::move(queue[p].front());
         queue[p].pop_front();
@@ -205,12 +205,12 @@ private:
       entries.swap(threads_);
     }
     for (auto& [shared, thread] : entries) {
-      std::deque<JobPtr> dropped[2]; // their objects go without the lock
+      std::deque<JobPtr> dropped[kPriorities]; // their objects go without the lock
       {
         const std::lock_guard lock(shared->mutex);
         shared->stop = true;
-        dropped[0].swap(shared->queue[0]);
-        dropped[1].swap(shared->queue[1]);
+        for (int p = 0; p < kPriorities; ++p)
+          dropped[p].swap(shared->queue[p]);
         shared->wake.notify_all();
       }
       thread.join();
@@ -296,7 +296,7 @@ JobResult Executor::run(const JobOptions& options, std::function<void()> work, s
   }
   {
     const std::lock_guard lock(shared.mutex);
-    shared.queue[options.priority == Priority::Background].push_back(job);
+    shared.queue[int(options.priority)].push_back(job);
     shared.wake.notify_one();
   }
   return await(*job, error);

@@ -10,9 +10,11 @@
 namespace gsem::runtime {
 
 enum class Priority {
-  Frame,     ///< per-frame work: edges, analysis, both syntheses. Goes first
-  Background ///< captioner and generator: run in stages of about 10 ms that let frame work pass between them
+  Structure, ///< per-frame work of layer 2: edges, its synthesis. Goes first, so that layer 3 is given up first
+  Frame,     ///< per-frame work of layer 3: analysis, synthesis
+  Background ///< captioner and generator: run in stages of about 10 ms that let the others pass between them
 };
+inline constexpr int kPriorities = 3;
 
 /// Shared by the submitter (which may cancel: flush, stop) and the job. Thread-safe.
 class CancelToken {

@@ -91,7 +91,7 @@ Outcome StructureNetworks::edges(PictureView picture, Picture& map, const CallOp
   unshuffle(fitted(picture, 3, Filter::Cubic, work, work, storage), 3, {2, half, half, 12, 0}, kUnit, -1,
             data->in.get());
   const Outcome outcome =
-      infer(*executor_, Priority::Frame, options, [this, self = shared_from_this(), data, half] {
+      infer(*executor_, Priority::Structure, options, [this, self = shared_from_this(), data, half] {
         TORCH_CHECK(!edge_net_.is_empty(), "the edge network was not asked for");
         data->out = readable(edge_net_->forward_unshuffled(nhwc(data->in.get(), 12, half, half, device_)));
       });
@@ -124,7 +124,7 @@ Outcome StructureNetworks::prepare_base(PictureView base, BasePtr& features, con
   unshuffle(fitted(base, 3, Filter::Cubic, side, side, storage), 3, {2, side / 2, side / 2, 12, 0}, kUnit, -1,
             data->in.get());
   const Outcome outcome =
-      infer(*executor_, Priority::Frame, options, [this, self = shared_from_this(), data] {
+      infer(*executor_, Priority::Structure, options, [this, self = shared_from_this(), data] {
         TORCH_CHECK(!synthesis_.is_empty(), "the structure synthesis was not asked for");
         data->out = base_features(data->in.get());
       });
@@ -153,7 +153,7 @@ Outcome StructureNetworks::synthesize(BasePtr base, PictureView map, PictureSpan
   unshuffle(fitted(map, 1, Filter::Triangle, side, side, storage), 1, {2, side / 2, side / 2, 4, 0}, kUnit,
             -1, data->in.get());
   const Outcome outcome =
-      infer(*executor_, Priority::Frame, options, [this, self = shared_from_this(), data] {
+      infer(*executor_, Priority::Structure, options, [this, self = shared_from_this(), data] {
         TORCH_CHECK(!synthesis_.is_empty(), "the structure synthesis was not asked for");
         data->out = paint(data->base ? data->base : blank_, data->in.get());
       });

@@ -64,7 +64,7 @@ struct SignalDecPrivate {
   ModelSettings settings;                          ///< under the object lock
   ConcealSettings concealment{true, kDefaultFade}; ///< under the object lock
   Counters counters;                               ///< under the object lock
-  JoinPacing pacing;
+  JoinPacing pacing{JoinPacing::Layer::Signal};
   CancelSwitch cancel;
 
   // From start() to stop(), aggregator's thread only.
@@ -272,8 +272,10 @@ static gboolean gst_signal_dec_propose_allocation(GstAggregator*, GstAggregatorP
 }
 
 static gboolean gst_signal_dec_src_event(GstAggregator* agg, GstEvent* event) {
+  JoinPacing& pacing = GST_SIGNAL_DEC(agg)->priv->pacing;
+  pacing.handle_latency(event);
   if (GST_EVENT_TYPE(event) == GST_EVENT_QOS)
-    event = GST_SIGNAL_DEC(agg)->priv->pacing.handle_qos(event);
+    event = pacing.handle_qos(event);
   return GST_AGGREGATOR_CLASS(gst_signal_dec_parent_class)->src_event(agg, event);
 }
 

@@ -70,7 +70,7 @@ struct StructDecPrivate {
   ModelSettings settings;  ///< under the object lock
   Concealment concealment; ///< under the object lock
   Counters counters;       ///< under the object lock
-  JoinPacing pacing;
+  JoinPacing pacing{JoinPacing::Layer::Structure};
   CancelSwitch cancel;
 
   // From start() to stop(), aggregator's thread only.
@@ -258,8 +258,10 @@ static gboolean gst_struct_dec_propose_allocation(GstAggregator*, GstAggregatorP
 }
 
 static gboolean gst_struct_dec_src_event(GstAggregator* agg, GstEvent* event) {
+  JoinPacing& pacing = GST_STRUCT_DEC(agg)->priv->pacing;
+  pacing.handle_latency(event);
   if (GST_EVENT_TYPE(event) == GST_EVENT_QOS)
-    event = GST_STRUCT_DEC(agg)->priv->pacing.handle_qos(event);
+    event = pacing.handle_qos(event);
   return GST_AGGREGATOR_CLASS(gst_struct_dec_parent_class)->src_event(agg, event);
 }
 

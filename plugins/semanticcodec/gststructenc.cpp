@@ -75,6 +75,7 @@ struct StructEncPrivate {
   CancelSwitch cancel;
   CostMeter cost;
   StartDeadline deadline;
+  SpareTime spare; ///< any thread
   UpstreamLatency upstream;
   GstVideoInfo info{};
   bool key_pending = true;
@@ -204,6 +205,7 @@ static gboolean gst_struct_enc_sink_event(GstVideoEncoder* encoder, GstEvent* ev
 
 /// semantic-rate, from whoever knows the network (semanticlayerfilter): what the maps may take.
 static gboolean gst_struct_enc_src_event(GstVideoEncoder* encoder, GstEvent* event) {
+  GST_STRUCT_ENC(encoder)->priv->spare.handle_event(event);
   if (GST_EVENT_TYPE(event) != GST_EVENT_CUSTOM_UPSTREAM || !gst_event_has_name(event, GSEM_EVENT_RATE))
     return GST_VIDEO_ENCODER_CLASS(gst_struct_enc_parent_class)->src_event(encoder, event);
   guint bitrate = 0;
@@ -389,8 +391,9 @@ static GstFlowReturn gst_struct_enc_handle_frame(GstVideoEncoder* encoder, GstVi
       return leave_out(self, frame, "no rate for it");
     SteadyTime start_by = SteadyTime::max(), start = std::chrono::steady_clock::now();
     if (priv->upstream.live)
-      start_by = priv->deadline.at(GST_ELEMENT(self), running_time(encoder, frame), priv->upstream.min,
-                                   priv->cost, frame->duration);
+      start_by = priv->deadline.at(
+          GST_ELEMENT(self), running_time(encoder, frame), priv->upstream.min, priv->cost, frame->duration,
+          priv->spare.of(priv->upstream.min + priv->cost.reported(), frame->duration));
     maps::Map map;
     runtime::Outcome found = find_edges(self, frame->input_buffer, start_by, map);
     if (found.result == runtime::JobResult::Late)

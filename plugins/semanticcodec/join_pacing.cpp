@@ -12,7 +12,7 @@ SteadyTime JoinPacing::start_by(GstAggregator* self, const GstSemanticJoinSet& s
     return SteadyTime::max();
   GstClockTime own = cost_.reported();
   return deadline_.at(GST_ELEMENT(self), set.running_time, latency > own ? latency - own : 0, cost_,
-                      set.duration);
+                      set.duration, layer_ == Layer::Structure ? spare_.of(latency, set.duration) : 0);
 }
 
 void JoinPacing::add_cost(GstAggregator* self, GstClockTime cost) {

@@ -30,7 +30,7 @@ bool CostMeter::add(GstClockTime cost) {
 }
 
 SteadyTime StartDeadline::at(GstElement* element, GstClockTime running_time, GstClockTime upstream,
-                             const CostMeter& cost, GstClockTime duration) {
+                             const CostMeter& cost, GstClockTime duration, GstClockTime spare) {
   Ptr<GstClock> clock(gst_element_get_clock(element));
   GstClockTime base = gst_element_get_base_time(element);
   if (!clock || !GST_CLOCK_TIME_IS_VALID(running_time) || !GST_CLOCK_TIME_IS_VALID(base))
@@ -42,8 +42,23 @@ SteadyTime StartDeadline::at(GstElement* element, GstClockTime running_time, Gst
                                    ? GstClockTimeDiff(duration / 2)
                                    : GstClockTimeDiff(20 * GST_MSECOND);
   GstClockTimeDiff slack = GstClockTimeDiff(cost.reported()) - GstClockTimeDiff(cost.average());
-  GstClockTimeDiff left = least_ + std::max<GstClockTimeDiff>(slack, 0) + tolerance - late;
+  GstClockTimeDiff left =
+      least_ + std::max<GstClockTimeDiff>(slack, 0) + tolerance + GstClockTimeDiff(spare) - late;
   return std::chrono::steady_clock::now() + std::chrono::nanoseconds(left);
+}
+
+void SpareTime::handle_event(GstEvent* event) {
+  GstClockTime latency = GST_CLOCK_TIME_NONE;
+  if (GST_EVENT_TYPE(event) != GST_EVENT_LATENCY)
+    return;
+  gst_event_parse_latency(event, &latency);
+  pipeline_.store(GST_CLOCK_TIME_IS_VALID(latency) ? latency : 0);
+}
+
+GstClockTime SpareTime::of(GstClockTime latency, GstClockTime duration) const {
+  GstClockTime pipeline = pipeline_.load();
+  GstClockTime after = pipeline > latency ? pipeline - latency : 0;
+  return after + (GST_CLOCK_TIME_IS_VALID(duration) ? duration / 2 : 20 * GST_MSECOND);
 }
 
 GstClockTime elapsed_since(SteadyTime start) {

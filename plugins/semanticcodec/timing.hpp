@@ -3,6 +3,7 @@
 
 #include <gst/gst.h>
 
+#include <atomic>
 #include <chrono>
 
 namespace gsem::codec {
@@ -35,13 +36,28 @@ private:
 class StartDeadline {
 public:
   void reset() { least_ = kUnknown; }
-  /// `upstream`: latency of what comes before; `duration` of a frame, or none. No clock yet: no deadline.
+  /// `upstream`: latency of what comes before; `duration` of a frame, or none; `spare`: by how much a layer
+  /// that is given up later than others may begin later than they. No clock yet: no deadline.
   SteadyTime at(GstElement* element, GstClockTime running_time, GstClockTime upstream, const CostMeter& cost,
-                GstClockTime duration);
+                GstClockTime duration, GstClockTime spare = 0);
 
 private:
   static constexpr GstClockTimeDiff kUnknown = G_MAXINT64;
   GstClockTimeDiff least_ = kUnknown;
+};
+
+/// What layer 2 has that layer 3 has not when time runs short, so that layer 3 goes first: half a frame, and
+/// the time that the pipeline keeps for the elements after this one, which is not needed when layer 3 is left
+/// out there. handle_event() from any thread, the rest too.
+class SpareTime {
+public:
+  /// Learns the pipeline's latency from a LATENCY event on its way upstream.
+  void handle_event(GstEvent* event);
+  /// `latency`: from the source to the end of this element.
+  GstClockTime of(GstClockTime latency, GstClockTime duration) const;
+
+private:
+  std::atomic<GstClockTime> pipeline_{0};
 };
 
 /// Nanoseconds since `start`.
