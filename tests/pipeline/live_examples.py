@@ -12,7 +12,7 @@ import time
 
 ROOT = sys.argv[1]
 KEY = "0123456789abcdef" * 3 + "0123456789ab"
-PICTURES, RATE = 20, 10
+PICTURES, RATE = 60, 10  # the stream header comes once a second: losing all of them is unlikely
 # Programs of others may warn as they like.
 ENV = {k: v for k, v in os.environ.items() if k not in ("G_DEBUG", "GST_TRACERS")}
 
@@ -99,10 +99,10 @@ def main():
         # What a busy machine is late with is left out.
         check(shown, "no pictures")
 
-        recording, _ = call(folder, [clip], ["--loss", "30"], ["--no-decode"])
-        check(0 < units(recording) < PICTURES, f"{units(recording)} units at 30 % loss")
+        recording, _ = call(folder, [clip], ["--loss", "20"], ["--no-decode"])
+        check(0 < units(recording) < PICTURES, f"{units(recording)} units at 20 % loss")
 
-        secret = ["--srtp", KEY, "--fec", "100", "--loss", "10", "--sound", "test", "--seconds", "2"]
+        secret = ["--srtp", KEY, "--fec", "100", "--loss", "10", "--sound", "test", "--seconds", "6"]
         recording, _ = call(folder, [clip], secret, ["--srtp", KEY, "--fec", "--no-decode", "--sound", "fakesink"])
         check(units(recording) > PICTURES / 2, "encrypted, with repair packets")
 
