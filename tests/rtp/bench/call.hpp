@@ -29,18 +29,19 @@ struct Clip {
 Clip read_clip(const std::string& path, int most_pictures);
 
 struct SemanticResult {
-  double rate = 0; ///< bit/s on the wire
-  // Of all frame times: parts, 0..1
-  double picture = 0, caption = 0;
-  // Of the pictures for which one was sent
+  double rate = 0;    ///< bit/s on the wire
+  double caption = 0; ///< part of all frame times, 0..1
+  // Of the pictures for which one was sent: parts, 0..1
+  double told = 0; ///< a unit came, or the receiver knew in time that one was lost
   double map_fresh = 0, map_recent = 0, signal_fresh = 0;
   int maps_sent = 0, signals_sent = 0, key_requests = 0;
   Freezes freezes;
 };
 
 /// rtpsemanticpay, the network, a jitter buffer, rtpsemanticdepay. Maps are coded by structenc on the way, so
-/// that requests for key maps are answered. `target`: of semanticlayerfilter in bit/s, 0: none.
-SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned seed, double target);
+/// that requests for key maps are answered. `target`: of semanticlayerfilter in bit/s, 0: none. `nack`: lost
+/// packets are sent again, as for the codecs.
+SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned seed, double target, bool nack);
 
 struct CodecResult {
   double rate = 0; ///< bit/s on the wire, retransmissions included

@@ -7,8 +7,7 @@ namespace bench {
 namespace {
 
 constexpr size_t kMtu = 1200, kRtp = 12, kPayloadHeader = 2; ///< of an FU-A, or VP8's descriptor
-constexpr double kAskAgain = 0.02; ///< on top of a round trip, before a NACK is repeated
-constexpr double kBetweenKeyRequests = 0.3;
+constexpr double kBetweenKeyRequests = 1;                    ///< as rtpsemanticdepay
 
 struct Packet {
   uint64_t sequence = 0;
@@ -32,7 +31,7 @@ CodecResult codec_call(const Clip& clip, const Network& network, unsigned seed, 
   Agenda<int> key_requests;
   std::vector<Packet> all; // by sequence number
   std::vector<Picture> pictures(clip.pictures.size());
-  std::map<uint64_t, double> asked;
+  Nacks asked(network);
   CodecResult result;
   const double frame = clip.frame(), end = double(clip.pictures.size()) * frame;
   const auto send = [&](const Packet& packet, double now) {
@@ -66,14 +65,8 @@ CodecResult codec_call(const Clip& clip, const Network& network, unsigned seed, 
       ++next;
     }
     arrivals.until(now, [&](const Packet& packet) { buffer.insert(packet.sequence, packet); });
-    for (uint64_t sequence : buffer.missing()) {
-      const auto before = asked.find(sequence);
-      if (before != asked.end() && now - before->second < 2 * network.delay + network.jitter + kAskAgain)
-        continue;
-      asked[sequence] = now;
-      ++result.nacks;
-      nacks.add(*back.send(now, 80), sequence);
-    }
+    asked.ask(now, buffer.missing(),
+              [&](uint64_t sequence) { nacks.add(*back.send(now, kFeedback), sequence); });
     buffer.release(now, [&](const Packet& packet) { ++pictures[packet.picture].came; });
     // A picture is decoded when it is due.
     for (; due < clip.pictures.size() && double(due) * frame + kLatency + kStep <= now; ++due) {
@@ -89,10 +82,11 @@ CodecResult codec_call(const Clip& clip, const Network& network, unsigned seed, 
       if (!chain && now - last_request > kBetweenKeyRequests) {
         last_request = now;
         ++result.key_requests;
-        key_requests.add(*back.send(now, 80), 0);
+        key_requests.add(*back.send(now, kFeedback), 0);
       }
     }
   }
+  result.nacks = asked.count;
   result.rate = 8 * double(there.bytes()) / end;
   result.right = double(right) / double(clip.pictures.size());
   result.shown = double(shown) / double(clip.pictures.size());

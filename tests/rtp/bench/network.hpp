@@ -134,6 +134,30 @@ private:
 constexpr double kLatency = 0.2; ///< of the jitter buffers: a picture is due so long after it was made
 constexpr double kStep = 0.005;  ///< of simulated time
 constexpr size_t kIpUdp = 28;
+constexpr size_t kFeedback = 80; ///< bytes of a NACK or PLI on the wire
+
+/// What a receiver asks for again: each missing packet, and once more when a round trip and a bit have
+/// passed.
+class Nacks {
+public:
+  explicit Nacks(const Network& network) : again_(2 * network.delay + network.jitter + 0.02) {}
+  template <class Ask>
+  void ask(double now, const std::vector<uint64_t>& missing, Ask ask) {
+    for (uint64_t sequence : missing) {
+      const auto before = asked_.find(sequence);
+      if (before != asked_.end() && now - before->second < again_)
+        continue;
+      asked_[sequence] = now;
+      ++count;
+      ask(sequence);
+    }
+  }
+  int count = 0;
+
+private:
+  double again_;
+  std::map<uint64_t, double> asked_;
+};
 
 /// Times without anything new, apart from the usual time between pictures.
 class Freezes {

@@ -254,7 +254,8 @@ void count_sent(const std::vector<RtpPacket>& packets, std::set<int>& kinds) {
 
 } // namespace
 
-SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned seed, double target) {
+SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned seed, double target,
+                             bool nack) {
   MapEncoder encoder(clip);
   Sender sender(clip, target);
   Receiver receiver(clip);
@@ -266,7 +267,13 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
   };
   Agenda<OnTheWay> arrivals;
   Agenda<int> requests;
-  uint64_t sequence = 0;
+  Agenda<uint64_t> nacks;
+  Nacks asked(network);
+  std::vector<RtpPacket> all; // by sequence number
+  const auto send = [&](uint64_t sequence, double now) {
+    if (const auto arrival = there.send(now, all[sequence].data.size() + kIpUdp))
+      arrivals.add(*arrival, {sequence, all[sequence]});
+  };
   SemanticResult result;
   std::vector<std::set<int>> sent(clip.pictures.size());
   const double end = double(clip.pictures.size()) * clip.frame();
@@ -274,31 +281,34 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
   for (int step = 0; double(step) * kStep < end + 1; ++step) {
     const double now = double(step) * kStep;
     requests.until(now, [&](int) { encoder.want_key(); });
+    nacks.until(now, [&](uint64_t sequence) { send(sequence, now); });
     if (next < clip.pictures.size() && now + 1e-9 >= double(next) * clip.frame()) {
       const auto packets = sender.send(next, encoder.code(next));
       if (sender.wants_key())
         encoder.want_key();
       count_sent(packets, sent[next]);
       for (const auto& packet : packets) {
-        if (const auto arrival = there.send(now, packet.data.size() + kIpUdp))
-          arrivals.add(*arrival, {sequence, packet});
+        all.push_back(packet);
         buffer.sent(now);
-        ++sequence;
+        send(all.size() - 1, now);
       }
       ++next;
     }
     arrivals.until(now, [&](OnTheWay& packet) { buffer.insert(packet.sequence, std::move(packet.packet)); });
+    if (nack)
+      asked.ask(now, buffer.missing(),
+                [&](uint64_t sequence) { nacks.add(*back.send(now, kFeedback), sequence); });
     buffer.release(now, [&](const RtpPacket& packet) { receiver.take(packet, now); });
     if (receiver.wants_key()) {
       ++result.key_requests;
-      requests.add(*back.send(now, 80), 0);
+      requests.add(*back.send(now, kFeedback), 0);
     }
   }
   receiver.end(end + 1);
 
   Bytes held, meant;
   double last_map = -1;
-  int maps = 0, recent = 0, signals = 0, pictures = 0, captions = 0;
+  int maps = 0, recent = 0, signals = 0, told = 0, units = 0, captions = 0;
   for (size_t i = 0; i < clip.pictures.size(); ++i) {
     const Arrived& picture = receiver.arrived[i];
     const double time = double(i) * clip.frame();
@@ -308,7 +318,8 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
       held = picture.caption;
     if (picture.map)
       last_map = time;
-    pictures += picture.told;
+    told += picture.told && !sent[i].empty();
+    units += !sent[i].empty();
     captions += held == meant;
     if (sent[i].count(2)) {
       ++result.maps_sent;
@@ -323,7 +334,7 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
   }
   const auto part = [](int of, size_t all) { return all ? double(of) / double(all) : 0; };
   result.rate = 8 * double(there.bytes()) / end;
-  result.picture = part(pictures, clip.pictures.size());
+  result.told = part(told, size_t(units));
   result.caption = part(captions, clip.pictures.size());
   result.map_fresh = part(maps, size_t(result.maps_sent));
   result.map_recent = part(recent, size_t(result.maps_sent));
