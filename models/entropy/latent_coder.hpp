@@ -41,9 +41,9 @@ public:
 
   /// Means of y for hyper-latent `z` (clamped to the coder's range in place), in 1/2^kMeanShift, and scale
   /// indices 0..63. The encoder calls this between rounding z and forming y symbols; decode() calls it
-  /// inside.
+  /// inside. `quality` matters where each rate has a network of its own (published_model.hpp).
   void predict(const LatentShape& shape, std::vector<int16_t>& z, std::vector<int16_t>& mean,
-               std::vector<uint8_t>& scale) const;
+               std::vector<uint8_t>& scale, int quality = 0) const;
 
   /// Appends the entropy-coded latents (no header bytes). Symbols outside the tables are escaped (exact for
   /// all int16).
@@ -56,8 +56,9 @@ public:
 
   uint64_t parse_hash() const;
 
+  struct Impl; ///< latent_model.hpp, private to models/entropy
+
 private:
-  struct Impl;
   explicit LatentCoder(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
