@@ -83,10 +83,10 @@ std::string sharing_key(const profile::Profile& profile, const std::string& devi
 }
 
 bool check_kind(const profile::Profile& profile, std::string& error) {
-  if (profile.kind == "narrow")
+  if (profile.kind == kNarrowKind || profile.kind == kReferenceKind)
     return true;
   error = "profile '" + profile.name + "' in " + profile.folder + " is of kind '" + profile.kind +
-          "'; this build runs profiles of kind 'narrow'";
+          "'; this build runs profiles of the kinds 'narrow' and 'reference'";
   return false;
 }
 

@@ -47,7 +47,9 @@ std::shared_ptr<Model> shared_instance(const std::string& key, Make make) {
   return model;
 }
 
-/// Only narrow profiles have networks here.
+/// The kinds of profile that this build knows.
+inline constexpr const char* kNarrowKind = "narrow";
+inline constexpr const char* kReferenceKind = "reference";
 bool check_kind(const profile::Profile& profile, std::string& error);
 
 /// The common part of acquire_*: checks the profile's kind and the device, finds or makes the shared object,

@@ -6,6 +6,7 @@
 #include "models/runtime/loading.hpp"
 #include "models/runtime/noise.hpp"
 #include "models/runtime/pixels.hpp"
+#include "models/runtime/reference_models.hpp"
 
 #include <fstream>
 #include <limits>
@@ -278,6 +279,8 @@ Outcome SemanticNetworks::distance(PictureView a, PictureView b, float& distance
 
 std::shared_ptr<SemanticModel> acquire_semantic(const profile::Profile& profile, const ModelOptions& options,
                                                 bool describe, bool paint, std::string& error) {
+  if (profile.kind == kReferenceKind)
+    return acquire_reference_semantic(profile, options, describe, paint, error);
   return acquire<SemanticNetworks>(profile, options, error,
                                    [&](SemanticNetworks& m) { return m.load(describe, paint, error); });
 }

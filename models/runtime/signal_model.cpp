@@ -2,6 +2,7 @@
 #include "models/nets/signal_codec.hpp"
 #include "models/runtime/loading.hpp"
 #include "models/runtime/pixels.hpp"
+#include "models/runtime/reference_models.hpp"
 
 #include <cmath>
 
@@ -179,6 +180,8 @@ Outcome SignalNetworks::synthesize(const entropy::Latents& latents, const std::v
 
 std::shared_ptr<SignalModel> acquire_signal(const profile::Profile& profile, const ModelOptions& options,
                                             bool analysis, bool synthesis, std::string& error) {
+  if (profile.kind == kReferenceKind)
+    return acquire_reference_signal(profile, options, analysis, synthesis, error);
   return acquire<SignalNetworks>(profile, options, error,
                                  [&](SignalNetworks& m) { return m.load(analysis, synthesis, error); });
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "models/nets/structure.hpp"
+#include "models/runtime/base_features.hpp"
 #include "models/runtime/loading.hpp"
 #include "models/runtime/pixels.hpp"
+#include "models/runtime/reference_models.hpp"
 
 namespace gsem::runtime {
+namespace {
 
-struct StructureModel::BaseFeatures {
+struct NarrowBase final : StructureModel::BaseFeatures {
   nets::StructureSynthesisImpl::BaseFeatures projected;
 };
-
-namespace {
 
 constexpr float kUnit = 1 / 127.5f; // byte * kUnit - 1 is in [-1,1]
 
@@ -106,7 +107,7 @@ Outcome StructureNetworks::edges(PictureView picture, Picture& map, const CallOp
 
 StructureModel::BasePtr StructureNetworks::base_features(float* pixels) {
   const int quarter = profile_.map_side / 2;
-  auto features = std::make_shared<BaseFeatures>();
+  auto features = std::make_shared<NarrowBase>();
   features->projected =
       synthesis_->project(synthesis_->base_branch_unshuffled(nhwc(pixels, 12, quarter, quarter, device_)));
   return features;
@@ -135,7 +136,8 @@ Outcome StructureNetworks::prepare_base(PictureView base, BasePtr& features, con
 
 at::Tensor StructureNetworks::paint(const BasePtr& base, float* map) {
   const int quarter = profile_.map_side / 2;
-  return readable(synthesis_->decode_projected(base->projected, nhwc(map, 4, quarter, quarter, device_)));
+  return readable(synthesis_->decode_projected(static_cast<const NarrowBase&>(*base).projected,
+                                               nhwc(map, 4, quarter, quarter, device_)));
 }
 
 Outcome StructureNetworks::synthesize(BasePtr base, PictureView map, PictureSpan out,
@@ -168,6 +170,8 @@ Outcome StructureNetworks::synthesize(BasePtr base, PictureView map, PictureSpan
 std::shared_ptr<StructureModel> acquire_structure(const profile::Profile& profile,
                                                   const ModelOptions& options, bool edges, bool synthesis,
                                                   std::string& error) {
+  if (profile.kind == kReferenceKind)
+    return acquire_reference_structure(profile, options, edges, synthesis, error);
   return acquire<StructureNetworks>(profile, options, error,
                                     [&](StructureNetworks& m) { return m.load(edges, synthesis, error); });
 }

@@ -499,8 +499,10 @@ void errors(Fixture& f) {
     CHECK(!acquire_signal(f.profile, {"cuda", 1}, true, true, error) &&
           error.find("device=cpu") != std::string::npos);
   profile::Profile p = f.profile;
-  p.kind = "reference";
-  CHECK(!acquire_structure(p, kFast, true, true, error) && error.find("reference") != std::string::npos);
+  p.kind = "other";
+  CHECK(!acquire_structure(p, kFast, true, true, error) && error.find("other") != std::string::npos);
+  p.kind = "reference"; // with the narrow networks' files
+  CHECK(!acquire_structure(p, kFast, true, true, error) && error.find("missing") != std::string::npos);
   p = f.profile;
   p.files.erase("edges");
   p.hashes.erase("edges");

@@ -21,9 +21,9 @@ using namespace gsem::eval;
 namespace {
 
 struct Settings {
-  std::string out = "performance.md", first;
+  std::string out = "performance.md", first, compare;
   std::vector<int> threads{1, 2};
-  int rounds = 20, frames = 100, soak = 5000;
+  int rounds = 20, frames = 100, soak = 5000, compare_frames = 10;
   bool rows = false;
 };
 
@@ -229,6 +229,36 @@ void memory(Page& page, const std::vector<Bytes>& units, int frames) {
                      points.back().megabytes - points[1].megabytes));
 }
 
+/// The two profiles take turns, so that other work on the machine hits both.
+void compare(Page& page, const profile::Profile& ours, const std::string& other, int threads, int frames) {
+  page.line(format("## Profile %s against %s", ours.name.c_str(), other.c_str()));
+  page.line();
+  page.line(format(
+      "The same moving test picture, 256x256, all layers, encode and decode in one process, %d thread%s, "
+      "%d frames each in two turns, after 5 to warm up.",
+      threads, threads == 1 ? "" : "s", frames));
+  page.line();
+  ChainCost sum[2];
+  for (int turn = 0; turn < 2; turn++)
+    for (int i = 0; i < 2; i++) {
+      const ChainCost c = time_both(threads, frames, i == 0 ? ours.folder : other);
+      sum[i].frames += c.frames;
+      sum[i].seconds += c.seconds;
+      sum[i].cpu_seconds += c.cpu_seconds;
+      sum[i].first_frame += c.first_frame / 2;
+    }
+  page.line("| profile | frames/s | ms a frame | CPU ms a frame | first picture after, s |");
+  page.line("|---|---|---|---|---|");
+  for (int i = 0; i < 2; i++)
+    page.line(format("| %s | %.2f | %.1f | %.1f | %.2f |", i == 0 ? ours.name.c_str() : other.c_str(),
+                     sum[i].frames / sum[i].seconds, sum[i].seconds * 1000 / sum[i].frames,
+                     sum[i].cpu_seconds * 1000 / sum[i].frames, sum[i].first_frame));
+  page.line();
+  page.line(format("%.1f times as many frames a second; %.1f times as little CPU time a frame.",
+                   sum[1].seconds / sum[1].frames * sum[0].frames / sum[0].seconds,
+                   sum[1].cpu_seconds / sum[1].frames * sum[0].frames / sum[0].cpu_seconds));
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -249,6 +279,11 @@ int main(int argc, char** argv) {
   app.add_option("--soak", s.soak, "Frames for the memory table (0: leave it out)")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--compare", s.compare,
+                 "Folder of another profile: only time the whole chain with it and with the default one");
+  app.add_option("--compare-frames", s.compare_frames, "Frames of each turn of --compare")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_option("--first", s.first, "Only show the first picture of this file (for timing a start)");
   app.add_flag("--rows", s.rows, "Only print the rows of the chain's table (for a process with AVX2 alone)");
   CLI11_PARSE(app, argc, argv);
@@ -270,6 +305,11 @@ int main(int argc, char** argv) {
       throw std::runtime_error(error);
     Page page;
     head(page, printable_command(argc, argv));
+    if (!s.compare.empty()) {
+      compare(page, *profile, s.compare, s.threads[0], s.compare_frames);
+      write_file(s.out, page.text());
+      return 0;
+    }
     stages(page, *profile, s.threads, s.rounds);
     std::vector<Bytes> units;
     chains(page, s.threads, s.frames, units);

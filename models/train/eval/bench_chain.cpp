@@ -117,9 +117,10 @@ std::string decoder(int threads) {
 
 } // namespace
 
-ChainCost time_both(int threads, int frames) {
-  Pipeline pipeline(source(frames + kWarmUp) + "semanticencodebin" + threads_of(threads) +
-                    " ! semanticparse ! semanticdecodebin" + threads_of(threads) + kSink);
+ChainCost time_both(int threads, int frames, const std::string& profile) {
+  const std::string settings = threads_of(threads) + (profile.empty() ? "" : " profile=" + profile);
+  Pipeline pipeline(source(frames + kWarmUp) + "semanticencodebin" + settings +
+                    " ! semanticparse ! semanticdecodebin" + settings + kSink);
   return drain(pipeline, threads, nullptr);
 }
 

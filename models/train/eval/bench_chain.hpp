@@ -16,8 +16,8 @@ struct ChainCost {
   double first_frame = 0;              ///< seconds from PLAYING to the first picture out
 };
 
-/// `semanticencodebin ! semanticdecodebin`.
-ChainCost time_both(int threads, int frames);
+/// `semanticencodebin ! semanticdecodebin`, with the default profile or that of a name or folder.
+ChainCost time_both(int threads, int frames, const std::string& profile = {});
 /// `semanticencodebin` alone; `units`: the access units that came out.
 ChainCost time_encode(int threads, int frames, std::vector<Bytes>* units);
 /// `semanticparse ! semanticdecodebin` alone.
