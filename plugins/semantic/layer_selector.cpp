@@ -11,6 +11,8 @@ using namespace bitstream;
 namespace {
 
 constexpr double kSecond = 1e9;
+constexpr double kFading = 10e9; ///< ns, of what a silenced layer took, once it is silent for kRemembered
+constexpr uint64_t kRemembered = 40000000000;
 constexpr double kMemory = 1e9;              ///< ns, time constant of the rates
 constexpr uint64_t kLongestStep = 500000000; ///< a gap in time is not a gap in the stream's rate
 constexpr uint64_t kFirstStep = 40000000;    ///< what the first unit stands for
@@ -23,6 +25,10 @@ constexpr unsigned kMostPatience = 16;
 // Below these an encoder cannot go in earnest (docs/structure.md, docs/results.md): then thinning is better.
 constexpr double kLeastMap = 80, kLeastSignal = 150; ///< bytes
 constexpr double kMapShare = 0.3;                    ///< of the rate, when there is a signal too
+
+constexpr unsigned kFullMaps = 5; ///< the rung of layer 2 with all maps; those with fewer are below it
+static_assert(kLayerPoints[kFullMaps].layer == 2 && kLayerPoints[kFullMaps].map_step == 0 &&
+              kLayerPoints[kFullMaps - kKeysOnly].map_step == kKeysOnly);
 
 unsigned kind_of(const LayerUnit& layer) {
   return unsigned(layer.kind);
@@ -110,8 +116,22 @@ unsigned LayerSelector::top_point(const Settings& settings) const {
   return point;
 }
 
+/// Bits a second that a rung with silenced layers takes at least.
+double LayerSelector::least_rate(const LayerPoint& point, const Settings& settings) const {
+  const double units = units_.rate(), packet = settings.cost.packet_bytes();
+  double rate = 0;
+  if (maps_.silenced)
+    rate = rates_[0].rate() + units * (kLeastMap + packet) * 8 / double(1u << point.map_step);
+  else
+    rate = rates_[kFullMaps - point.map_step].rate();
+  if (point.layer >= 3)
+    rate += units * kLeastSignal * 8 / double(1u << point.signal_step);
+  return rate;
+}
+
 void LayerSelector::measure(const AccessUnitHeader& unit, const Settings& settings) {
   const double step = double(step_), decay = std::exp(-step / kMemory);
+  const double fade = std::exp(-step / kFading);
   const double gain = step / kSecond;
   units_.add(1, decay, gain);
   double caption = 0, map = 0;
@@ -122,15 +142,21 @@ void LayerSelector::measure(const AccessUnitHeader& unit, const Settings& settin
     has_map = has_map || layer.kind == LayerKind::Structure;
     has_signal = has_signal || layer.kind == LayerKind::Signal;
   }
+  maps_.silent = has_map ? 0 : maps_.silent + step_;
+  signals_.silent = has_signal ? 0 : signals_.silent + step_;
   captions_.add(caption, decay, gain);
   if (has_map || !maps_.silenced)
     map_payload_.add(map, decay, gain);
   for (size_t i = 0; i < kLayerPoints.size(); ++i) {
     const LayerPoint& point = kLayerPoints[i];
-    // What a silenced layer took when it was last there is the best guess at what it will take.
+    // What a silenced layer took when it was last there is the best guess at what it will take; it fades, so
+    // that one day it is tried.
     if ((point.layer >= 2 && maps_.silenced && !has_map) ||
-        (point.layer >= 3 && signals_.silenced && !has_signal))
+        (point.layer >= 3 && signals_.silenced && !has_signal)) {
+      if (std::max(maps_.silent, signals_.silent) > kRemembered)
+        rates_[i].value = std::max(rates_[i].value * fade, least_rate(point, settings));
       continue;
+    }
     uint64_t payload = 0;
     unsigned layers = 0;
     for (const auto& layer : unit.layers) {

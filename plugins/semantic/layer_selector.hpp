@@ -102,11 +102,11 @@ public:
   uint64_t full_rate(const Settings& settings) const;
 
 private:
-  /// Something a second, smoothed. The first unit is often the largest: a quarter of a second is waited for.
+  /// Something a second, smoothed. The first unit is often the largest: it counts by and by.
   struct Meter {
     double value = 0, seconds = 0;
     void add(double amount, double decay, double step);
-    double rate() const { return value / std::max(seconds, 0.25); }
+    double rate() const { return value / std::max(seconds, 0.7); }
   };
   /// What is remembered of layers 2 and 3.
   struct Track {
@@ -118,6 +118,7 @@ private:
     uint8_t dependencies = 0;
     bool listed = true; ///< the stream has it
     bool silenced = false;
+    uint64_t silent = 0; ///< ns since it was there
   };
 
   Track& track(bitstream::LayerKind kind) {
@@ -125,6 +126,7 @@ private:
   }
   static bool thinned(const bitstream::LayerUnit& layer, const Track& track, unsigned step);
   unsigned top_point(const Settings& settings) const;
+  double least_rate(const LayerPoint& point, const Settings& settings) const;
   void measure(const bitstream::AccessUnitHeader& unit, const Settings& settings);
   void choose_point(const Settings& settings);
   void move_to(unsigned point);
