@@ -113,6 +113,7 @@ def main(folder):
             ({**whole, "attn9.bias": torch.zeros(3)}, ["extra attn9.bias"]),
             ({**whole, "up1.conv.bias": torch.zeros(5)}, ["up1.conv.bias has shape [5], wanted [16]"]),
             ({**without, "attn2.k_conv.bias": Call(marker)}, ["missing attn2.k_conv.bias", "system", "not run"]),
+            ({**without, "attn2.k_conv.bias": whole["attn2.k_conv.bias"].long()}, ["missing attn2.k_conv.bias", "is of type I64"]),
             ({**without, "attn2.k_conv.bias": 3}, ["missing attn2.k_conv.bias", "is a number"]),
             ({"a": Call(marker)}, ["no state dict"]),
             ({"re.weight": torch.zeros(3, 100000, 1, 1)}, ["re.weight has a side of 100000"]),

@@ -51,9 +51,7 @@ bool Importer::read(const std::string& path, const std::string& prefix, NetworkT
   std::shared_ptr<const Checkpoint> checkpoint;
   if (Checkpoint::open(path, checkpoint, error_) != Status::Ok)
     return false;
-  collect_tensors(*checkpoint, prefix, tensors);
-  for (const auto& [name, why] : checkpoint->others())
-    others_[prefix + name] = why;
+  collect_tensors(*checkpoint, prefix, tensors, others_);
   return true;
 }
 

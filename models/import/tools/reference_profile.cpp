@@ -32,6 +32,11 @@ bool is_derived(const std::string& name) {
          name.starts_with("dists.");
 }
 
+bool is_floating(ElementType type) {
+  return type == ElementType::F32 || type == ElementType::F64 || type == ElementType::F16 ||
+         type == ElementType::BF16;
+}
+
 /// CompressAI 1.2 and later -> what the published checkpoints have.
 std::string published_name(std::string name) {
   constexpr const char* kPairs[][2] = {{"entropy_bottleneck.matrices.", "entropy_bottleneck._matrix"},
@@ -61,10 +66,18 @@ ByteView view(const std::string& text) {
 
 } // namespace
 
-void collect_tensors(const Checkpoint& checkpoint, const std::string& prefix, NetworkTensors& out) {
+void collect_tensors(const Checkpoint& checkpoint, const std::string& prefix, NetworkTensors& out,
+                     std::map<std::string, std::string>& others) {
+  for (const auto& [name, why] : checkpoint.others())
+    others[prefix + published_name(name)] = why;
   for (const auto& [name, tensor] : checkpoint.tensors()) {
     if (is_derived(name))
       continue;
+    if (!is_floating(tensor.type)) {
+      others[prefix + published_name(name)] =
+          std::string("is of type ") + element_name(tensor.type) + ", which weights do not have";
+      continue;
+    }
     const std::vector<float> values = to_floats(tensor);
     profile::TensorToWrite t{prefix + published_name(name), DType::F32, tensor.shape,
                              Bytes(values.size() * 4)};

@@ -19,7 +19,9 @@ using NetworkTensors = std::map<std::string, profile::TensorToWrite>;
 /// Takes a checkpoint's tensors under `prefix` into `out`. Constants that the code computes itself are left
 /// out (entropy coder tables, GDN's bounds, batch counters, the perceptual loss's network), CompressAI's
 /// newer names of the factorised prior become the published ones.
-void collect_tensors(const Checkpoint& checkpoint, const std::string& prefix, NetworkTensors& out);
+/// What is no tensor of floating-point numbers goes to `others`, with the reason.
+void collect_tensors(const Checkpoint& checkpoint, const std::string& prefix, NetworkTensors& out,
+                     std::map<std::string, std::string>& others);
 
 class ReferenceProfile {
 public:
