@@ -4,6 +4,8 @@
 // what fits. Draws rates, layer, delays and quality over time into an SVG file.
 //
 // Usage: adaptive-call [--step SECONDS] [--input FILE.y4m] [--output FILE.svg]
+// Five steps of 20 s unless told otherwise; the file should be longer than that (SECONDS_LONG=110
+// examples/test-clip FOLDER).
 //
 // Sender and receiver are two pipelines in this process; between them is a link that this program makes:
 // packets wait their turn at its rate, and are dropped when half a second of it (or 3,000 bytes) waits. All
@@ -43,7 +45,7 @@ constexpr size_t kLeastRoom = 3000;
 
 [[noreturn]] void fail(const std::string& what) {
   fprintf(stderr, "adaptive-call: %s\n", what.c_str());
-  exit(1);
+  std::_Exit(1); // threads still run
 }
 
 double now_seconds() {
@@ -304,7 +306,7 @@ void give(const Ptr<GstElement>& source, GstBuffer* packet) {
 std::string sender_line(const std::string& input) {
   const std::string source = input.empty()
                                  ? "videotestsrc is-live=true pattern=ball ! video/x-raw,framerate=10/1"
-                                 : "multifilesrc location=" + input + " loop=true ! y4mdec ! clocksync";
+                                 : "filesrc location=" + input + " ! y4mdec ! clocksync";
   return source + " ! videoconvert ! videoscale ! videorate ! "
                   "video/x-raw,format=RGB,width=256,height=256,framerate=10/1 ! identity name=source ! "
                   "semanticencodebin structenc::live=on semanticenc::refresh=5000 ! semanticlayerfilter "

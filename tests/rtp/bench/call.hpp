@@ -41,7 +41,8 @@ struct SemanticResult {
 /// rtpsemanticpay, the network, a jitter buffer, rtpsemanticdepay. Maps are coded by structenc on the way, so
 /// that requests for key maps are answered. `target`: of semanticlayerfilter in bit/s, 0: none. `nack`: lost
 /// packets are sent again, as for the codecs.
-SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned seed, double target, bool nack);
+SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned seed, double target,
+                             bool nack);
 
 struct CodecResult {
   double rate = 0; ///< bit/s on the wire, retransmissions included

@@ -87,6 +87,7 @@ CodecResult codec_call(const Clip& clip, const Network& network, unsigned seed, 
     }
   }
   result.nacks = asked.count;
+  result.freezes.end(end, frame);
   result.rate = 8 * double(there.bytes()) / end;
   result.right = double(right) / double(clip.pictures.size());
   result.shown = double(shown) / double(clip.pictures.size());

@@ -165,18 +165,22 @@ public:
   void picture(double time, bool fresh, double frame) {
     if (!fresh)
       return;
-    const double still = time - last_ - frame;
-    if (last_ >= 0 && still > 0.2 + 1e-6) {
+    end(time, frame);
+    last_ = time;
+  }
+  /// The call is over, at the time of the picture that would come next.
+  void end(double time, double frame) {
+    const double still = time - std::max(last_, -frame) - frame;
+    if (still > 0.2 + 1e-6) {
       ++count;
       longest = std::max(longest, still);
     }
-    last_ = time;
   }
   int count = 0;
   double longest = 0;
 
 private:
-  double last_ = -1;
+  double last_ = -1e9; ///< before the first: as if one had come just in time
 };
 
 } // namespace bench

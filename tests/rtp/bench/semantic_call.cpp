@@ -333,6 +333,7 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
     result.freezes.picture(time, picture.map || picture.signal, clip.frame());
   }
   const auto part = [](int of, size_t all) { return all ? double(of) / double(all) : 0; };
+  result.freezes.end(end, clip.frame());
   result.rate = 8 * double(there.bytes()) / end;
   result.told = part(told, size_t(units));
   result.caption = part(captions, clip.pictures.size());
