@@ -32,12 +32,12 @@ Tensor likelihood_bits(const Tensor& v, const Tensor& mean, const Tensor& scale)
 }
 
 SignalCodecImpl::SignalCodecImpl() {
-  constexpr int a = 96, b = 128, m = kLatents, h = kHyper, s = 48;
+  constexpr int a = 96, b = 128, m = kLatents, h = kHyper, s = 32;
   const auto stack = [this](const char* name) { return register_module(name, Stack()); };
   Stack e = stack("e"), he = stack("he"), hd = stack("hd"), d = stack("d");
   e1_ = e->add(1, Conv(48, a, 1));
   e2_ = e->add(2, DepthConv(a));
-  e3_ = e->add(3, Conv(a, b, 3, 2));
+  e3_ = e->add(3, Conv(a, b, 2, 2, 0));
   e4_ = e->add(4, DepthConv(b, 1));
   e5_ = e->add(5, DepthConv(b, 1));
   e6_ = e->add(6, Conv(b, m, 3, 2));

@@ -12,13 +12,13 @@ namespace gsem::nets {
 /// of `hyper` in models/entropy; here it serves training.
 struct SignalCodecImpl : torch::nn::Module {
   static constexpr int64_t kRows = 8; ///< gain rows; q is a position among them, 0..7
-  static constexpr int64_t kLatents = 128, kHyper = 64, kSideChannels = 54;
+  static constexpr int64_t kLatents = 192, kHyper = 64, kSideChannels = 54;
   static float position(int quality) { return quality * 7.0f / 63.0f; } ///< element quality 0..63 -> q
 
   SignalCodecImpl();
 
   struct Latents {
-    Tensor y, z; ///< before rounding, [B,128,H/16,W/16] and [B,64,H/64,W/64]
+    Tensor y, z; ///< before rounding, [B,192,H/16,W/16] and [B,64,H/64,W/64]
   };
   /// x [B,3,H,W] in [-1,1], H and W multiples of 64; q [B] float.
   Latents analyse(const Tensor& x, const Tensor& q);

@@ -346,7 +346,7 @@ void signal_training_gradients() {
   // The sides start neutral: their merges are zero.
   m->eval();
   torch::NoGradGuard no_grad;
-  const Tensor y = random({1, 128, 4, 4});
+  const Tensor y = random({1, 192, 4, 4});
   const Tensor side =
       SignalCodecImpl::side(torch::rand({1, 3, 64, 64}), torch::rand({1, 1, 32, 32}), torch::ones({1, 2}));
   CHECK(side.size(1) == SignalCodecImpl::kSideChannels && side[0][53].min().item<float>() == 1);

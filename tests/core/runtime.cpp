@@ -251,7 +251,7 @@ struct Fixture {
     entropy::HyperWeights w;
     w.up1 = {256, 64, 1, values("hd.0.0.weight"), values("hd.0.0.bias")};
     w.up2 = {256, 64, 1, values("hd.2.0.weight"), values("hd.2.0.bias")};
-    w.out = {256, 64, 3, values("hd.4.weight"), values("hd.4.bias")};
+    w.out = {384, 64, 3, values("hd.4.weight"), values("hd.4.bias")};
     w.rows = 8;
     w.z_mean = values("zm");
     w.z_scale = values("zs");
