@@ -401,7 +401,7 @@ void signal(const Fixture& f) {
   std::vector<int16_t> mean;
   CHECK(m->coder().decode(shape, bytes, decoded, mean) == Status::Ok);
   CHECK(decoded.y == latents.y && decoded.z == latents.z);
-  at::Tensor y_hat = torch::empty({1, 128, 4, 8});
+  at::Tensor y_hat = torch::empty({1, nets::SignalCodecImpl::kLatents, 4, 8});
   for (size_t i = 0; i < mean.size(); ++i)
     y_hat.flatten()[int64_t(i)] = decoded.y[i] + mean[i] / 64.0f;
   CHECK(float((y_hat - y).abs().max().item<float>()) <= 0.501f);
