@@ -238,7 +238,8 @@ void install_structenc_properties(GObjectClass* klass) {
   g_object_class_install_property(
       klass, PROP_KEY_INTERVAL,
       g_param_spec_int("key-interval", "Key interval",
-                       "Maps from one key map to the next, when they may be deltas", 1, 10000, 50, kReady));
+                       "Maps from one key map to the next, when they may be deltas", 1, 10000,
+                       StructEncSettings::kDefaultKeyInterval, kReady));
 }
 
 } // namespace gsem::codec

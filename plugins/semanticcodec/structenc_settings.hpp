@@ -12,7 +12,8 @@ namespace gsem::codec {
 struct StructEncSettings {
   enum Detector { DETECTOR_NETWORK, DETECTOR_CANNY };
   enum Live { LIVE_AUTO, LIVE_OFF, LIVE_ON };
-  static constexpr int kDefaultQuality = 32;
+  static constexpr int kDefaultQuality = 32,
+                       kDefaultKeyInterval = 25; // docs/structure.md has the measurement
 
   ModelSettings model;
   int detector = DETECTOR_NETWORK;
@@ -21,7 +22,7 @@ struct StructEncSettings {
   int quality = kDefaultQuality, quantiser = -1, qp = -1;
   guint bitrate = 0, max_bytes = 0; ///< bit/s, bytes a map; 0: off
   int live = LIVE_AUTO;
-  int key_interval = 50;
+  int key_interval = kDefaultKeyInterval;
 
   bool external() const { return codec == "vtm"; }
   /// Of the codec: what quantiser or qp say, else what quality gives.

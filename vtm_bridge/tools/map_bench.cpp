@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Codes a folder of grey maps and prints what docs/structure.md reports: bytes, PSNR, F, milliseconds.
-#include "vtm_bridge/map_codec.hpp"
+#include "vtm_bridge/map_rate.hpp"
 #include "vtm_bridge/tools/grey_image.hpp"
 
 #include <CLI/CLI.hpp>
@@ -21,11 +21,12 @@ struct Options {
   std::string folder, codec = "av1";
   std::vector<int> quantisers = {54, 58, 60, 62, 63};
   int speed = -1, key_interval = 50;
+  unsigned bitrate = 0, max_bytes = 0, fps = 25;
   bool live = false;
 };
 
 struct Sums {
-  double maps = 0, keys = 0, payload = 0, psnr = 0, f = 0;
+  double maps = 0, sent = 0, encodes = 0, keys = 0, payload = 0, psnr = 0, f = 0;
   std::vector<double> encode_ms, decode_ms;
 };
 
@@ -68,20 +69,34 @@ bool code_maps(const std::vector<Map>& maps, const Options& options, int quantis
     std::fprintf(stderr, "%s\n", error.c_str());
     return false;
   }
+  MapRateControl rate(options.live);
+  RateLimits limits;
+  limits.max_bytes = options.max_bytes;
+  limits.bitrate = options.bitrate;
+  limits.finest = quantiser;
+  rate.set_limits(limits);
   for (const Map& map : maps) {
     EncodedMap encoded;
     Map decoded;
+    sums.maps += 1;
+    if (!rate.offer(false, 1'000'000'000 / options.fps))
+      continue;
     auto begin = Clock::now();
     const MapView view{map.data.data(), map.width, map.height, map.width};
-    const Status encode_status = encoder->encode(view, false, encoded);
+    bool sent = false;
+    int encodes = 0;
+    const Status encode_status = rate.encode(*encoder, view, false, encoded, sent, encodes);
     sums.encode_ms.push_back(milliseconds(begin));
+    sums.encodes += encodes;
+    if (encode_status == Status::Ok && !sent)
+      continue;
     begin = Clock::now();
     if (encode_status != Status::Ok || decoder->decode(encoded.payload, decoded) != Status::Ok) {
       std::fprintf(stderr, "a map does not code\n");
       return false;
     }
     sums.decode_ms.push_back(milliseconds(begin));
-    sums.maps += 1;
+    sums.sent += 1;
     sums.keys += encoded.key;
     sums.payload += double(encoded.payload.size());
     sums.psnr += psnr(map, decoded);
@@ -129,6 +144,12 @@ int main(int argc, char** argv) {
                "The maps, in the order of their names, are a video: delta maps, real time");
   app.add_option("--key-interval", options.key_interval, "Maps from key map to key map")
       ->capture_default_str();
+  app.add_option("--bitrate", options.bitrate,
+                 "Bits a second, 0 off; quantisers are then the finest allowed");
+  app.add_option("--max-bytes", options.max_bytes, "Of any map, 0 off");
+  app.add_option("--fps", options.fps, "Maps a second, for --bitrate")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   std::vector<Map> maps;
@@ -136,14 +157,17 @@ int main(int argc, char** argv) {
     return 1;
   std::printf("%zu maps of %dx%d, %s, %s\n", maps.size(), maps[0].width, maps[0].height,
               options.codec.c_str(), options.live ? "live" : "stills");
-  std::printf("quantiser  payload bytes  key maps   PSNR      F  encode ms  decode ms (medians)\n");
+  std::printf("quantiser  bytes a map  sent  key maps  encodes   PSNR      F  encode ms  decode ms (PSNR, F: "
+              "of maps sent; ms: "
+              "medians)\n");
   for (int quantiser : options.quantisers) {
     Sums sums;
     if (!code_maps(maps, options, quantiser, sums))
       return 1;
-    std::printf("%9d  %13.1f  %8.0f  %5.2f  %.3f  %9.2f  %9.2f\n", quantiser, sums.payload / sums.maps,
-                sums.keys, sums.psnr / sums.maps, sums.f / sums.maps, median(sums.encode_ms),
-                median(sums.decode_ms));
+    const double sent = std::max(sums.sent, 1.0);
+    std::printf("%9d  %11.1f  %4.0f  %8.0f  %7.0f  %5.2f  %.3f  %9.2f  %9.2f\n", quantiser,
+                sums.payload / sums.maps, sums.sent, sums.keys, sums.encodes, sums.psnr / sent, sums.f / sent,
+                median(sums.encode_ms), median(sums.decode_ms));
   }
   return 0;
 }
