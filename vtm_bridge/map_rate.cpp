@@ -12,6 +12,7 @@ constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 constexpr double kMinSlope = 0.03, kMaxSlope = 0.5;
 /// Aimed below a limit, because a prediction misses; and how much room is worth another try.
 constexpr double kAim = 0.9, kRoom = 0.7;
+constexpr double kMemory = 5; ///< maps that a size is remembered for
 
 double log_bytes(size_t bytes) {
   return std::log(double(std::max<size_t>(bytes, 1)));
@@ -54,14 +55,16 @@ int MapRateControl::wanted_quantiser() const {
   if (limits_.bitrate == 0 || period_ <= 0 || !usual().level)
     return limits_.finest;
   const double share = limits_.bitrate / 8.0 * period_;
-  const double spread = std::max(1.0 / period_, 4.0); // maps over which the difference goes
+  const double spread = std::max(0.5 / period_, 2.0); // maps over which the difference goes
   return predict(usual(), std::max(share + credit_ / spread, share / 4));
 }
 
 void MapRateControl::learn(bool key, int quantiser, size_t bytes) {
   Kind& kind = kind_of(key);
+  // The mean of the bytes, not of their logarithms: where small maps and large ones take turns, the large
+  // ones are what is paid for.
   const double level = log_bytes(bytes) + slope_ * quantiser;
-  kind.level = kind.level ? (*kind.level + level) / 2 : level;
+  kind.level = kind.level ? *kind.level + std::log1p((std::exp(level - *kind.level) - 1) / kMemory) : level;
 }
 
 void MapRateControl::learn_slope(int q0, size_t bytes0, int q1, size_t bytes1) {

@@ -192,6 +192,24 @@ void test_mean_is_the_bitrate() {
       }
 }
 
+/// Tiny and large maps in turn: what is paid for is the mean.
+void test_changing_sizes() {
+  for (unsigned bitrate : {8000u, 40000u}) {
+    const auto law = [](int map, bool key, int q) {
+      return (key || map % 3 ? 400.0 : 12.0) * std::exp(0.09 * (55 - q));
+    };
+    LawEncoder encoder(law, true, 25);
+    MapRateControl rate(true);
+    RateLimits limits;
+    limits.bitrate = bitrate;
+    limits.finest = 5;
+    rate.set_limits(limits);
+    const Spent spent = spend(
+        encoder, rate, bitrate, 25, 20, [](int) { return MapView{}; }, [&](int i) { encoder.map = i; });
+    CHECK(spent.worst <= 0.1 && spent.most <= 0);
+  }
+}
+
 /// More rate than the finest maps need is not spent on nothing; less than the coarsest need thins them in
 /// time.
 void test_ends_of_the_range() {
@@ -288,6 +306,7 @@ int main() {
   test_left_out_key_is_asked_for_again();
   test_no_limit_is_one_encode();
   test_mean_is_the_bitrate();
+  test_changing_sizes();
   test_ends_of_the_range();
   test_rate_changes_while_running();
   test_av1(true, 8000, 0, 25, 9);
