@@ -121,7 +121,7 @@ Outcome ReferenceStructure::edges(PictureView picture, Picture& map, const CallO
         *to++ = float(from[2 - c]) - kBlueGreenRed[c];
   }
   const Outcome outcome =
-      infer(*executor_, Priority::Frame, options, [this, self = shared_from_this(), data] {
+      infer(*executor_, Priority::Structure, options, [this, self = shared_from_this(), data] {
         TORCH_CHECK(!detector_.is_empty(), "the edge detector was not asked for");
         data->out = readable(detector_->forward(nhwc(data->in.get(), 3, kSide, kSide, device_)).back());
       });
@@ -153,7 +153,7 @@ Outcome ReferenceStructure::prepare_base(PictureView base, BasePtr& features, co
   unshuffle(fitted(base, 3, Filter::Cubic, kSide, kSide, storage), 3, {1, kSide, kSide, 3, 0}, kUnit, -1,
             data->in.get());
   const Outcome outcome =
-      infer(*executor_, Priority::Frame, options, [this, self = shared_from_this(), data] {
+      infer(*executor_, Priority::Structure, options, [this, self = shared_from_this(), data] {
         TORCH_CHECK(!synthesis_.is_empty(), "the structure synthesis was not asked for");
         data->out = features_of(nhwc(data->in.get(), 3, kSide, kSide, device_));
       });
@@ -176,7 +176,7 @@ Outcome ReferenceStructure::synthesize(BasePtr base, PictureView map, PictureSpa
   unshuffle(fitted(map, 1, Filter::Triangle, kMapSide, kMapSide, storage), 1, {1, kMapSide, kMapSide, 1, 0},
             1 / 255.0f, 0, data->in.get());
   const Outcome outcome =
-      infer(*executor_, Priority::Frame, options, [this, self = shared_from_this(), data] {
+      infer(*executor_, Priority::Structure, options, [this, self = shared_from_this(), data] {
         TORCH_CHECK(!synthesis_.is_empty(), "the structure synthesis was not asked for");
         const BasePtr& used = data->base ? data->base : blank_;
         data->out = readable(synthesis_->decode(static_cast<const PublishedBase&>(*used).features,
