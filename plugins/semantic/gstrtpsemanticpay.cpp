@@ -20,13 +20,13 @@
 #include "plugins/semantic/deadline_timer.hpp"
 #include "plugins/semantic/layer_caps.hpp"
 #include "plugins/semantic/rtp_packer.hpp"
+#include "plugins/semantic/rtp_settings.hpp"
 
 #include <gst/rtp/rtp.h>
 #include <gst/video/video.h>
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <cstring>
 #include <deque>
 
@@ -40,8 +40,6 @@ namespace {
 
 constexpr int kDefaultConfigInterval = 2;
 constexpr char kDefaultCaptionRepeat[] = "40,200";
-constexpr size_t kMaxRepeats = 8;
-constexpr unsigned kMaxRepeatDelay = 60000; ///< ms
 
 /// What a repeat waits for a unit to travel with, when the frame rate is not known, and at most.
 constexpr GstClockTime kUsualFrame = 40 * GST_MSECOND, kLongestFrame = 200 * GST_MSECOND;
@@ -102,29 +100,6 @@ static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
     "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_STREAM_PARSED_TEMPLATE));
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
     "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_CAPS_RTP ", payload = (int) [ 96, 127 ]"));
-
-/// "40,200" to milliseconds, ascending. False: not such a list.
-static bool parse_delays(const char* text, std::vector<unsigned>& delays) {
-  delays.clear();
-  for (const char* end = text + strlen(text); text != end;) {
-    unsigned delay = 0;
-    while (*text == ' ')
-      ++text;
-    const auto [stop, error] = std::from_chars(text, end, delay);
-    if (error != std::errc() || delay == 0 || delay > kMaxRepeatDelay || delays.size() == kMaxRepeats)
-      return false;
-    delays.push_back(delay);
-    text = stop;
-    while (*text == ' ')
-      ++text;
-    if (*text == ',' && text + 1 != end)
-      ++text;
-    else if (text != end)
-      return false;
-  }
-  std::sort(delays.begin(), delays.end());
-  return true;
-}
 
 // ---- caps and stream header -------------------------------------------------------------------------------
 
@@ -190,44 +165,12 @@ static bool header_due(const Pay& pay, const AccessUnitHeader& unit, GstClockTim
 
 // ---- packets ----------------------------------------------------------------------------------------------
 
-/// Bytes that the header extensions in the caps may take in each packet; the base class writes them, but does
-/// not count them in the MTU.
-static size_t measure_extensions(GstCaps* caps, GstBuffer* input) {
-  const GstStructure* s = gst_caps_get_structure(caps, 0);
-  size_t bytes = 0;
-  for (int i = 0; i < gst_structure_n_fields(s); ++i) {
-    const gchar* field = gst_structure_nth_field_name(s, guint(i));
-    if (!g_str_has_prefix(field, "extmap-"))
-      continue;
-    const guint64 id = g_ascii_strtoull(field + strlen("extmap-"), nullptr, 10);
-    const GValue* value = gst_structure_get_value(s, field);
-    if (GST_VALUE_HOLDS_ARRAY(value) && gst_value_array_get_size(value) > 1)
-      value = gst_value_array_get_value(value, 1);
-    constexpr size_t kOneByteMost = 16;
-    size_t most = kOneByteMost;
-    auto* extension = G_VALUE_HOLDS_STRING(value)
-                          ? gst_rtp_header_extension_create_from_uri(g_value_get_string(value))
-                          : nullptr;
-    if (extension && id > 0 && id < 256) {
-      gst_rtp_header_extension_set_id(extension, guint(id));
-      if (gst_rtp_header_extension_set_attributes_from_caps(extension, caps))
-        most = gst_rtp_header_extension_get_max_size(extension, input);
-    }
-    if (extension)
-      gst_object_unref(extension);
-    constexpr size_t kElementHeader = 2; // of the longer form
-    bytes += kElementHeader + most;
-  }
-  constexpr size_t kExtensionHeader = 4;
-  return bytes ? kExtensionHeader + (bytes + 3) / 4 * 4 : 0;
-}
-
 static size_t max_payload(GstRtpSemanticPay* self, GstBuffer* input) {
   Pay& pay = *self->priv;
   auto* base = GST_RTP_BASE_PAYLOAD(self);
   Ptr<GstCaps> caps(gst_pad_get_current_caps(GST_RTP_BASE_PAYLOAD_SRCPAD(base)));
   if (input && caps && caps.get() != pay.measured_caps.get()) {
-    pay.extension_bytes = measure_extensions(caps.get(), input);
+    pay.extension_bytes = rtp_extension_bytes(caps.get(), input);
     pay.measured_caps = std::move(caps);
   }
   const size_t room = gst_rtp_buffer_calc_payload_len(GST_RTP_BASE_PAYLOAD_MTU(base), 0, 0);
@@ -562,7 +505,7 @@ static GstStructure* make_stats(GstRtpSemanticPay* self) {
 
 static void set_caption_repeat(GstRtpSemanticPay* self, const char* text) {
   std::vector<unsigned> delays;
-  if (!parse_delays(text ? text : "", delays)) {
+  if (!parse_repeat_delays(text ? text : "", delays)) {
     GST_WARNING_OBJECT(self, "caption-repeat: '%s' is not a list of up to %zu times in ms, 1 to %u", text,
                        kMaxRepeats, kMaxRepeatDelay);
     return;
