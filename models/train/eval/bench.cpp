@@ -120,6 +120,35 @@ void stages(Page& page, const profile::Profile& profile, const std::vector<int>&
   page.line();
 }
 
+/// Sender and receiver as in use: a process each, a pipe between them. Frames a second, start-up left out
+/// (two lengths, their difference counts).
+double two_processes(int frames) {
+  const std::string launch = find_program("gst-launch-1.0");
+  if (launch.empty())
+    return 0;
+  auto seconds = [&](int n) {
+    const std::string line =
+        launch + " -q videotestsrc pattern=smpte horizontal-speed=3 num-buffers=" + std::to_string(n) +
+        " ! video/x-raw,format=RGB,width=256,height=256,framerate=25/1 ! semanticencodebin threads=1 ! "
+        "fdsink | " +
+        launch + " -q fdsrc ! semanticparse ! semanticdecodebin threads=1 ! fakesink sync=false";
+    std::string said;
+    const auto begin = std::chrono::steady_clock::now();
+    if (!run_program({"/bin/sh", "-c", line}, 3600, said))
+      throw std::runtime_error("the processes of sender and receiver failed: " + said);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  const double few = seconds(frames / 4);
+  return (frames - frames / 4) / (seconds(frames) - few);
+}
+
+void pipe_row(Page& page, const char* instructions, int frames) {
+  const double rate = two_processes(2 * frames);
+  if (rate > 0)
+    page.line(format("| sender \\| receiver, two processes | %s | 1 each | %.1f | %.1f | | |", instructions,
+                     rate, 1000 / rate));
+}
+
 void rows(Page& page, const char* instructions, const std::vector<int>& threads, int frames,
           std::vector<Bytes>& units) {
   auto row = [&](const char* what, const ChainCost& c) {
@@ -133,6 +162,7 @@ void rows(Page& page, const char* instructions, const std::vector<int>& threads,
     row("decode", time_decode(t, units));
     row("encode and decode", time_both(t, frames));
   }
+  pipe_row(page, instructions, frames);
 }
 
 /// The same in a process whose libraries may use AVX2 at most, as on most machines.
