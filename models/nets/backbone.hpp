@@ -7,12 +7,15 @@
 
 namespace gsem::nets {
 
-/// EfficientNet-Lite0 up to its 16th block, batch norm folded into the convolutions, ReLU6 (source: Tan, Le,
-/// "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019, and its Lite
-/// variants; ImageNet weights, Apache-2.0). Frozen everywhere. Names: stem.{weight,bias},
-/// blocks.N.{expand,depthwise,project}.{weight,bias} (block 0 has no expand).
+/// Depth multiplier 1 and 1.1: 16 and 21 blocks of the same shapes.
+enum class BackboneSize { Lite0, Lite1 };
+
+/// EfficientNet-Lite0 (or Lite1) up to its last block, batch norm folded into the convolutions, ReLU6
+/// (source: Tan, Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019,
+/// and its Lite variants; ImageNet weights, Apache-2.0). Lite0 is frozen everywhere; Lite1 is the judge's.
+/// Names: stem.{weight,bias}, blocks.N.{expand,depthwise,project}.{weight,bias} (block 0 has no expand).
 struct BackboneImpl : torch::nn::Module {
-  BackboneImpl();
+  explicit BackboneImpl(BackboneSize size = BackboneSize::Lite0);
 
   /// Feature maps at strides 4, 8, 16, 32 with 24, 40, 112, 320 channels; those that were not asked for are
   /// undefined.
@@ -26,7 +29,8 @@ struct BackboneImpl : torch::nn::Module {
 private:
   struct Block {
     Conv expand{nullptr}, depthwise{nullptr}, project{nullptr};
-    bool residual = false;
+    int kernel = 3;
+    bool residual = false, last = false; ///< last: of its stride
   };
   Conv stem_{nullptr};
   std::vector<Block> blocks_;

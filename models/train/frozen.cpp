@@ -43,7 +43,7 @@ void load_network(torch::nn::Module& module, const std::string& file, const std:
 
 std::string role_file(const Context& context, const std::string& role) {
   std::vector<std::string> places{context.settings.profile};
-  if (role == "backbone" && !context.settings.teachers.empty())
+  if (role.rfind("backbone", 0) == 0 && !context.settings.teachers.empty())
     places.push_back(context.settings.teachers);
   std::string tried;
   for (const auto& p : places) {
@@ -85,6 +85,27 @@ TextSideImpl::TextSideImpl(int64_t vocabulary) {
 Tensor TextSideImpl::embed(const Tensor& pooled) {
   const Tensor v = ip((pooled.to(torch::kFloat32) - mu) / sd);
   return v / v.norm(2, {-1}, true).clamp_min(1e-12);
+}
+
+Tensor class_targets(const Tensor& labels) {
+  const Tensor same = (labels.unsqueeze(1) == labels.unsqueeze(0)).to(torch::kFloat32) * 0.3 +
+                      torch::eye(labels.size(0)) * 0.7;
+  return same / same.sum(1, true);
+}
+
+double r_precision(const Tensor& pictures, const Tensor& captions) {
+  const int64_t n = pictures.size(0);
+  const Tensor likeness = torch::mm(pictures, captions.t());
+  const auto a = likeness.accessor<float, 2>();
+  StepRandom random(1, 0);
+  int64_t found = 0;
+  for (int64_t i = 0; i < n; i++) {
+    float best = -2;
+    for (int k = 0; k < 99; k++)
+      best = std::max(best, a[i][random.below(n)]);
+    found += a[i][i] >= best;
+  }
+  return double(found) / double(n);
 }
 
 Vocabulary::Vocabulary(const std::string& file) {

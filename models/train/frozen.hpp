@@ -42,6 +42,13 @@ struct TextSideImpl : torch::nn::Module {
 };
 TORCH_MODULE(TextSide);
 
+/// Targets of a contrastive loss, [B,B], rows sum to 1: a picture's own caption, and a little of those of its
+/// class. labels [B].
+Tensor class_targets(const Tensor& labels);
+/// Share of pictures whose own caption is at least as near as 99 drawn ones (R-precision); unit vectors
+/// [N,D], row i of both belongs together.
+double r_precision(const Tensor& pictures, const Tensor& captions);
+
 /// vocab.txt: line i is token i; <pad> and <unk> first.
 class Vocabulary {
 public:
@@ -75,7 +82,7 @@ TensorMap cached(const Context& context, const std::string& name, const std::str
 /// Hash over names of entries and contents of weight files, for fingerprints.
 std::string fingerprint(const DataSet& data, const std::vector<size_t>& indices,
                         const std::vector<std::string>& files);
-/// The file of a role in --profile (backbone: or --teachers); throws.
+/// The file of a role in --profile (backbones: or --teachers); throws.
 std::string role_file(const Context& context, const std::string& role);
 
 } // namespace gsem::train

@@ -81,7 +81,7 @@ public:
   virtual void sheet(const std::string& file) {}
 };
 
-/// hint, text, captioner, generator, upscale, edges, structure, signal; null for another name.
+/// hint, text, captioner, generator, upscale, edges, structure, signal, judge; null for another name.
 std::unique_ptr<Recipe> make_recipe(const std::string& net);
 const std::vector<std::string>& recipe_names();
 
@@ -94,6 +94,7 @@ std::unique_ptr<Recipe> upscale();
 std::unique_ptr<Recipe> edges();
 std::unique_ptr<Recipe> structure();
 std::unique_ptr<Recipe> signal();
+std::unique_ptr<Recipe> judge();
 } // namespace recipes
 
 } // namespace gsem::train

@@ -221,8 +221,8 @@ std::vector<size_t> Context::select(Kind kind, bool train) const {
 }
 
 const std::vector<std::string>& recipe_names() {
-  static const std::vector<std::string> names{"hint",    "text",  "captioner", "generator",
-                                              "upscale", "edges", "structure", "signal"};
+  static const std::vector<std::string> names{"hint",  "text",      "captioner", "generator", "upscale",
+                                              "edges", "structure", "signal",    "judge"};
   return names;
 }
 
@@ -231,7 +231,7 @@ std::unique_ptr<Recipe> make_recipe(const std::string& net) {
   static const std::map<std::string, Make> makers{
       {"hint", recipes::hint},           {"text", recipes::text},       {"captioner", recipes::captioner},
       {"generator", recipes::generator}, {"upscale", recipes::upscale}, {"edges", recipes::edges},
-      {"structure", recipes::structure}, {"signal", recipes::signal},
+      {"structure", recipes::structure}, {"signal", recipes::signal},   {"judge", recipes::judge},
   };
   const auto at = makers.find(net);
   return at == makers.end() ? nullptr : at->second();

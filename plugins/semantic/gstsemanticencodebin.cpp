@@ -6,7 +6,9 @@
  * Video to a layered stream: `tee` -> {`semanticenc`, `structenc`, `signalenc`} -> `semanticmux`, a queue
  * before each encoder. The children have these names, and their properties can be set through the bin:
  * `semanticencodebin structenc::quality=40`. `layers` says how many of the encoders run; the others are not
- * started and load nothing.
+ * started and load nothing. `structure=false` leaves the map out below the signal layer: caption and signal.
+ * For whoever gets the signal layer anyway this costs fewer bytes (docs/results.md has the numbers); a
+ * receiver that gets no further than layer 2 then sees layer 1.
  *
  * ## Example launch line
  * |[
@@ -27,7 +29,7 @@ using namespace gsem;
 
 namespace {
 
-constexpr int kLayers = int(kLayerNames.size()), kDefaultQuality = 32;
+constexpr int kLayers = int(kLayerNames.size()), kDefaultQuality = 32, kStructure = 1;
 constexpr const char* kEncoders[kLayers] = {"semanticenc", "structenc", "signalenc"};
 constexpr const char* kQueues[kLayers] = {"caption-queue", "structure-queue", "signal-queue"};
 
@@ -38,6 +40,7 @@ struct EncodeBin {
   Ptr<GstPad> sink, src;
   // under the object lock
   int layers = kLayers, quality = kDefaultQuality, threads = 0;
+  bool structure = true;
   std::string profile = profile::kDefaultProfile, device = "cpu";
 };
 
@@ -52,7 +55,7 @@ G_DEFINE_TYPE(GstSemanticEncodeBin, gst_semantic_encode_bin, GST_TYPE_BIN)
 GST_ELEMENT_REGISTER_DEFINE(semanticencodebin, "semanticencodebin", GST_RANK_NONE,
                             GST_TYPE_SEMANTIC_ENCODE_BIN)
 
-enum { PROP_0, PROP_LAYERS, PROP_PROFILE, PROP_QUALITY, PROP_DEVICE, PROP_THREADS };
+enum { PROP_0, PROP_LAYERS, PROP_PROFILE, PROP_QUALITY, PROP_DEVICE, PROP_THREADS, PROP_STRUCTURE };
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_CAPS_RAW_RGB));
@@ -79,16 +82,17 @@ static bool link_layer(EncodeBin& bin, int layer) {
          gst_element_link_pads(bin.encoders[layer], "src", bin.mux, kLayerNames[layer].pad);
 }
 
-/// Links as many layers as `layers` asks for; the other encoders stay in NULL and load nothing.
+/// Links the layers that `layers` and `structure` ask for; the other encoders stay in NULL and load nothing.
 static bool plumb(GstSemanticEncodeBin* self) {
   EncodeBin& bin = *self->priv;
-  int layers;
+  bool wants[kLayers];
   {
     ObjectLock lock(self);
-    layers = bin.layers;
+    for (int i = 0; i < kLayers; ++i)
+      wants[i] = i < bin.layers && (i != kStructure || bin.structure);
   }
   for (int i = kLayers; i-- > 0;)
-    if (i < layers && !bin.missing[i].empty())
+    if (wants[i] && !bin.missing[i].empty())
       bin.missing[kLayers] = bin.missing[i];
   if (!bin.missing[kLayers].empty()) {
     post_missing(GST_ELEMENT(self), bin.missing[kLayers]);
@@ -98,7 +102,7 @@ static bool plumb(GstSemanticEncodeBin* self) {
     if (!bin.encoders[i] || !bin.queues[i])
       continue;
     unlink_layer(bin, i);
-    const bool wanted = i < layers;
+    const bool wanted = wants[i];
     for (GstElement* child : {bin.encoders[i], bin.queues[i]})
       gst_element_set_locked_state(child, !wanted);
     if (wanted && !link_layer(bin, i)) {
@@ -154,6 +158,9 @@ static void set_property(GObject* object, guint id, const GValue* value, GParamS
     case PROP_THREADS:
       bin.threads = g_value_get_int(value);
       break;
+    case PROP_STRUCTURE:
+      bin.structure = g_value_get_boolean(value);
+      break;
     case PROP_PROFILE:
       bin.profile = text();
       break;
@@ -180,6 +187,9 @@ static void get_property(GObject* object, guint id, GValue* value, GParamSpec* p
     break;
   case PROP_THREADS:
     g_value_set_int(value, bin.threads);
+    break;
+  case PROP_STRUCTURE:
+    g_value_set_boolean(value, bin.structure);
     break;
   case PROP_PROFILE:
     g_value_set_string(value, bin.profile.c_str());
@@ -269,6 +279,12 @@ static void install_properties(GObjectClass* object) {
       g_param_spec_int("threads", "Threads",
                        "Threads of the networks, shared by the whole process (0: automatic)", 0, 256, 0,
                        flags(GST_PARAM_MUTABLE_READY)));
+  g_object_class_install_property(
+      object, PROP_STRUCTURE,
+      g_param_spec_boolean("structure", "Structure",
+                           "Make the structure layer where `layers` is over 1; without it the signal layer "
+                           "lies on the caption alone",
+                           TRUE, flags(GST_PARAM_MUTABLE_READY)));
 }
 
 static void gst_semantic_encode_bin_class_init(GstSemanticEncodeBinClass* klass) {

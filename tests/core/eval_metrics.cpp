@@ -159,6 +159,24 @@ void bootstrap() {
   for (int k = 0; k < 100; k++)
     balanced.push_back(k % 2 ? 1 : -1);
   CHECK(!paired_bootstrap(balanced).excludes_zero());
+
+  std::vector<double> third;
+  for (double v : x)
+    third.push_back(v / 3);
+  const Interval share = ratio_bootstrap(third, x); // pairs are drawn together: no spread
+  CHECK(near(share.mean, 1.0 / 3, 1e-12) && near(share.low, share.high, 1e-12));
+  // Two independent shares of ones: the delta method's interval of their ratio.
+  std::vector<double> a, b;
+  std::bernoulli_distribution some(0.3), more(0.6);
+  for (int k = 0; k < 2000; k++) {
+    a.push_back(some(random));
+    b.push_back(more(random));
+  }
+  const Interval ratio = ratio_bootstrap(a, b);
+  const double pa = mean(a), pb = mean(b),
+               spread = pa / pb * std::sqrt((1 - pa) / (2000 * pa) + (1 - pb) / (2000 * pb));
+  CHECK(near(ratio.mean, pa / pb, 1e-12) && near(ratio.high - ratio.low, 2 * 1.96 * spread, 0.5 * spread));
+  CHECK(ratio_bootstrap(a, std::vector<double>(a.size(), 0.0)).mean == 0);
 }
 
 void shuffling() {
@@ -176,6 +194,7 @@ void retrieval() {
   std::vector<std::string> texts;
   for (int i = 0; i < n; i++)
     texts.push_back("caption " + std::to_string(i));
+  auto r_precision = [](auto&&... what) { return mean(retrieval_hits(what...)); };
   CHECK(r_precision(own, own, texts) == 1);
   cv::Mat next(n, n, CV_32F, cv::Scalar(0));
   for (int i = 0; i < n; i++)

@@ -8,7 +8,7 @@
 #include "models/nets/signal_codec.hpp"
 #include "models/nets/structure.hpp"
 #include "models/nets/weights.hpp"
-#include "models/train/frozen.hpp"
+#include "models/train/judge_net.hpp"
 #include "models/train/teachers.hpp"
 #include "models/train/trainer.hpp"
 #include "tests/core/check.hpp"
@@ -48,6 +48,11 @@ struct Bench {
       if (p.value().dim() == 4)
         p.value().mul_(2);
     write(*backbone, "backbone");
+    nets::Backbone deeper(nets::BackboneSize::Lite1);
+    for (auto& p : deeper->named_parameters())
+      if (p.value().dim() == 4)
+        p.value().mul_(2);
+    write(*deeper, "backbone-lite1");
   }
 
   static void write_boundary(const fs::path& folder, int i) {
@@ -144,6 +149,9 @@ void all_recipes(Bench& bench) {
 
   run_and_repeat(s = bench.settings("text"));
   check_export(s.export_file, train::TextSide(19));
+
+  run_and_repeat(s = bench.settings("judge"));
+  check_export(s.export_file, train::JudgeNet(19));
 
   run_and_repeat(s = bench.settings("captioner"));
   check_export(s.export_file, nets::Captioner(19));

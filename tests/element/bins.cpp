@@ -156,6 +156,38 @@ GST_START_TEST(encode_again_with_other_layers) {
 }
 GST_END_TEST
 
+/// `structure=false`: caption and signal, and the map's encoder loads nothing.
+GST_START_TEST(encode_without_a_map) {
+  fake_codecs::add();
+  GstElement* bin = gst_element_factory_make("semanticencodebin", nullptr);
+  gst_object_ref_sink(bin);
+  for (bool structure : {false, true}) {
+    g_object_set(bin, "structure", structure, nullptr);
+    GstHarness* h = gst_harness_new_with_element(bin, "sink", "src");
+    gst_harness_set_src_caps_str(h, kRaw);
+    gst_harness_push(h, stream::buffer(Bytes(64 * 48 * 3), 0));
+    GstBuffer* out = gst_harness_pull(h);
+    StreamHeader header;
+    const auto unit = unit_of(out, &header);
+    std::vector<LayerKind> wanted{LayerKind::Caption, LayerKind::Structure, LayerKind::Signal};
+    if (!structure)
+      wanted.erase(wanted.begin() + 1);
+    fail_unless_equals_int(unit.layers.size(), wanted.size());
+    fail_unless_equals_int(header.layers.size(), wanted.size());
+    for (size_t i = 0; i < wanted.size(); i++)
+      fail_unless(unit.layers[i].kind == wanted[i]);
+    Ptr<GstElement> encoder(gst_bin_get_by_name(GST_BIN(bin), "structenc"));
+    GstState state;
+    gst_element_get_state(encoder.get(), &state, nullptr, 0);
+    fail_unless_equals_int(state == GST_STATE_NULL, !structure);
+    gst_buffer_unref(out);
+    gst_harness_teardown(h);
+    gst_element_set_state(bin, GST_STATE_NULL);
+  }
+  gst_object_unref(bin);
+}
+GST_END_TEST
+
 GST_START_TEST(properties_reach_the_children) {
   fake_codecs::add();
   GstElement* bin = gst_element_factory_make("semanticencodebin", nullptr);

@@ -3,26 +3,31 @@
 
 #include "models/entropy/caption_coder.hpp"
 #include "models/runtime/models.hpp"
+#include "models/train/eval/equal_bytes.hpp"
 #include "models/train/eval/judges.hpp"
 #include "models/train/eval/layer_chain.hpp"
 #include "models/train/eval/painter.hpp"
 #include "models/train/eval/picture_quality.hpp"
 #include "models/train/eval/rate_curve.hpp"
 #include "models/train/eval/sheet.hpp"
+#include "models/train/eval/test_picture.hpp"
 #include "models/train/picture_store.hpp"
 
+#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 
 namespace gsem::eval {
 
 namespace {
 
+constexpr size_t kPages = 4;  ///< at equal bytes
 constexpr size_t kBatch = 32; ///< pictures a pipeline: as many as fit well into memory at all qualities
 
 Measured compare(const cv::Mat& source, const cv::Mat& shown, size_t file, size_t payload, int setting) {
@@ -42,6 +47,8 @@ public:
     chain_.threads = settings.threads;
     set_judge_threads(settings.threads);
     embedding_ = std::make_unique<Embedding>(*profile_);
+    if (!settings.judge.empty())
+      judge_ = std::make_unique<Embedding>(settings.judge);
     edges_ = std::make_unique<EdgeJudge>(*profile_, settings.teacher);
     codecs_ = reference_codecs(settings.codecs, result_.missing_codecs);
     for (const auto& c : codecs_)
@@ -59,29 +66,36 @@ public:
       batch(from, std::min(from + kBatch, chosen_.size()));
     if (result_.pictures.size() < 2)
       throw std::runtime_error("two test pictures at least are needed");
-    judge_words();
-    judge_captions();
     judge_edges();
     judge_hints();
-    judge_features();
+    code_photos();
+    show_examples();
+    if (!settings_.boundaries.empty())
+      result_.boundaries = judge_boundaries(
+          *profile_, {settings_.boundaries, settings_.teacher, settings_.out + "/boundaries.txt"}, say_);
+    judge_paintings();
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return std::move(result_);
   }
 
 private:
   void choose() {
+    data_ = read(settings_.data);
+    test_ = data_.select(train::Kind::Object, false);
+    std::erase_if(test_, [&](size_t i) { return data_.entries[i].captions.empty(); });
+    result_.test_pictures = int(test_.size());
+    for (size_t i = 0; i < test_.size(); i += size_t(settings_.every))
+      if (!settings_.count || chosen_.size() < size_t(settings_.count))
+        chosen_.push_back(test_[i]);
+    say_(std::to_string(chosen_.size()) + " of " + std::to_string(test_.size()) + " test pictures");
+  }
+
+  train::DataSet read(const std::vector<std::string>& folders) const {
     std::vector<std::string> messages;
-    data_ = train::read_data(settings_.data, messages);
+    auto data = train::read_data(folders, messages);
     for (const auto& m : messages)
       say_(m);
-    auto all = data_.select(train::Kind::Object, false);
-    std::erase_if(all, [&](size_t i) { return data_.entries[i].captions.empty(); });
-    test_ = all;
-    result_.test_pictures = int(all.size());
-    for (size_t i = 0; i < all.size(); i += size_t(settings_.every))
-      if (!settings_.count || chosen_.size() < size_t(settings_.count))
-        chosen_.push_back(all[i]);
-    say_(std::to_string(chosen_.size()) + " of " + std::to_string(all.size()) + " test pictures");
+    return data;
   }
 
   void batch(size_t from, size_t to) {
@@ -89,7 +103,7 @@ private:
     std::vector<const train::Entry*> entries;
     for (size_t i = from; i < to; i++) {
       cv::Mat bgr;
-      if (!picture(chosen_[i], bgr))
+      if (!load_object(data_, chosen_[i], kSide, say_, bgr))
         continue;
       sources.push_back(bgr);
       entries.push_back(&data_.entries[chosen_[i]]);
@@ -107,8 +121,11 @@ private:
         sheet_.push_back({sources[i], shown[i].map, shown[i].words, shown[i].shapes, shown[i].all,
                           result_.pictures.back()});
     }
-    if (from == 0 && !settings_.pictures.empty())
+    if (from == 0 && !settings_.pictures.empty()) {
       write_sheet(sheet_, settings_.qualities, settings_.pictures);
+      sources.resize(std::min(sources.size(), kPages));
+      write_equal_bytes(sources, chain_, codecs_, settings_.pictures + "/equal-bytes");
+    }
   }
 
   /// The bytes of one file are all that semanticdecodebin needs for the same picture.
@@ -121,6 +138,7 @@ private:
     differ(coded.shapes, 2, shown.shapes);
     for (size_t q = 0; q < coded.all.size(); q++) {
       differ(coded.all[q], 3, shown.all[q]);
+      differ(coded.no_map[q], 3, shown.no_map[q]);
       differ(coded.alone[q], 3, shown.alone[q]);
     }
   }
@@ -143,13 +161,16 @@ private:
     r.words = compare(source, shown.words, words.size, words.payload[1], 0);
     r.shapes = compare(source, shown.shapes, shapes.size, shapes.payload[1] + shapes.payload[2], 0);
     for (size_t q = 0; q < chain_.qualities.size(); q++) {
-      const FileParts all = read_parts(coded.all[q]), alone = read_parts(coded.alone[q]);
+      const FileParts all = read_parts(coded.all[q]), no_map = read_parts(coded.no_map[q]),
+                      alone = read_parts(coded.alone[q]);
       r.signal_bytes.push_back(all.payload[3]);
       r.all.push_back(compare(source, shown.all[q], all.size,
                               all.payload[1] + all.payload[2] + all.payload[3], chain_.qualities[q]));
+      r.no_map.push_back(compare(source, shown.no_map[q], no_map.size, no_map.payload[1] + no_map.payload[3],
+                                 chain_.qualities[q]));
       r.alone.push_back(compare(source, shown.alone[q], alone.size, alone.payload[3], chain_.qualities[q]));
     }
-    const bool slow_too = program_turn();
+    const bool slow_too = program_turn(result_.pictures.size(), chosen_.size());
     for (const auto& codec : codecs_)
       if (!codec->program || slow_too)
         r.reference[codec->name] = references_.measure(*codec, source);
@@ -159,23 +180,13 @@ private:
     cv::resize(shown.map, map, {kEdgeSide, kEdgeSide}, 0, 0, cv::INTER_AREA);
     maps_.push_back(map);
     found_.push_back(edges_->find(shown.shapes));
-    keep_features("source", source);
-    keep_features("layer 1", shown.words);
-    keep_features("layers 1-2", shown.shapes);
-    for (size_t q = 0; q < chain_.qualities.size(); q++)
-      keep_features("layers 1-3, quality " + std::to_string(chain_.qualities[q]), shown.all[q]);
     result_.pictures.push_back(std::move(r));
   }
 
   /// Codecs that cost a process a picture take an evenly spread part of the pictures.
-  bool program_turn() const {
-    const size_t n = chosen_.size(), most = size_t(std::max(settings_.program_pictures, 1));
-    const size_t step = (n + most - 1) / most;
-    return settings_.program_pictures > 0 && result_.pictures.size() % step == 0;
-  }
-
-  void keep_features(const std::string& what, const cv::Mat& picture) {
-    features_[what].push_back(embedding_->features(picture));
+  bool program_turn(size_t number, size_t n) const {
+    const size_t most = size_t(std::max(settings_.program_pictures, 1)), step = (n + most - 1) / most;
+    return settings_.program_pictures > 0 && number % std::max<size_t>(step, 1) == 0;
   }
 
   /// Ours against the smallest JPEG that has at least as many bytes.
@@ -218,78 +229,6 @@ private:
     return result_.perceptual.back();
   }
 
-  /// Is a picture painted from its own caption nearer to that caption than one painted from another's? A
-  /// picture painted from caption j is the picture j: painting knows nothing but the caption.
-  void judge_words() {
-    std::vector<std::string> sent, human;
-    std::vector<double> bytes;
-    for (const auto& p : result_.pictures) {
-      sent.push_back(p.caption);
-      human.push_back(p.human);
-      Bytes coded;
-      if (profile_->caption_coder->encode({p.human}, coded) == Status::Ok)
-        bytes.push_back(double(coded.size()));
-    }
-    result_.human_caption_bytes = mean(bytes);
-    const cv::Mat said = embedding_->captions(sent), human_said = embedding_->captions(human);
-    const cv::Mat painted = embedding_->pictures(features_["layer 1"]),
-                  source = embedding_->pictures(features_["source"]),
-                  shaped = embedding_->pictures(features_["layers 1-2"]);
-    const auto other = derangement(sent.size(), 1);
-    auto against = [&](const cv::Mat& captions, double& own_mean, double& shuffled_mean) {
-      std::vector<double> own, shuffled, difference;
-      for (int i = 0; i < painted.rows; i++) {
-        own.push_back(painted.row(i).dot(captions.row(i)));
-        shuffled.push_back(painted.row(int(other[size_t(i)])).dot(captions.row(i)));
-        difference.push_back(own.back() - shuffled.back());
-      }
-      own_mean = mean(own);
-      shuffled_mean = mean(shuffled);
-      return paired_bootstrap(difference);
-    };
-    result_.words_own = against(said, result_.similarity, result_.shuffled_similarity);
-    result_.words_human = against(human_said, result_.human_similarity, result_.human_shuffled_similarity);
-    result_.r_precision["painted picture, caption as sent"] = r_precision(painted, said, sent);
-    result_.r_precision["painted picture, human caption"] = r_precision(painted, human_said, human);
-    result_.r_precision["layers 1-2 picture, human caption"] = r_precision(shaped, human_said, human);
-    result_.r_precision["source picture, caption as sent"] = r_precision(source, said, sent);
-    result_.r_precision["source picture, human caption"] = r_precision(source, human_said, human);
-  }
-
-  /// A picture of the data set as the elements get it: 8-bit BGR, kSide square. False: broken.
-  bool picture(size_t index, cv::Mat& out) const {
-    cv::Mat rgb;
-    if (!train::decode_picture(data_.entries[index], rgb, say_))
-      return false;
-    cv::cvtColor(train::squash(rgb, kSide), out, cv::COLOR_RGB2BGR);
-    return true;
-  }
-
-  /// Words alone need no pipeline: the captioner describes the whole test split.
-  void judge_captions() {
-    std::vector<TextWords> said, first;
-    std::vector<std::vector<TextWords>> references, others;
-    const size_t most = settings_.caption_pictures ? size_t(settings_.caption_pictures) : test_.size();
-    const size_t step = std::max<size_t>(1, test_.size() / std::max<size_t>(most, 1));
-    for (size_t i = 0; i < test_.size(); i += step) {
-      cv::Mat bgr;
-      if (!picture(test_[i], bgr))
-        continue;
-      std::vector<TextWords> human;
-      for (const auto& text : data_.entries[test_[i]].captions)
-        human.push_back(split_words(text));
-      if (human.size() < 2)
-        continue;
-      said.push_back(split_words(painter().describe(bgr).text));
-      first.push_back(human.front());
-      references.push_back(human);
-      others.emplace_back(human.begin() + 1, human.end());
-    }
-    result_.captions = rate_captions(said, references);
-    result_.human_captions = rate_captions(first, others);
-    say_(std::to_string(said.size()) + " captions rated");
-  }
-
   /// The same words painted with the layout code that was sent and with another picture's: which has the
   /// source's shapes?
   void judge_hints() {
@@ -298,8 +237,8 @@ private:
     for (size_t i = 0; i < maps_.size(); i++) {
       const PictureResult& r = result_.pictures[i];
       auto score = [&](int hint) {
-        return match_edges(edges_->find(painter().paint({r.caption, hint})), maps_[i], kEdgeThreshold,
-                           kEdgeTolerance)
+        return match_edges(edges_->find(painter().paint({r.caption, uint8_t(hint)})), maps_[i],
+                           kEdgeThreshold, kEdgeTolerance)
             .f;
       };
       const double own = score(r.hint), others = score(result_.pictures[other[i]].hint);
@@ -307,7 +246,8 @@ private:
       result_.other_hint_f += others / double(maps_.size());
       difference.push_back(own - others);
     }
-    result_.hints = paired_bootstrap(difference);
+    result_.shuffled.push_back({"layout hint", "edge F of the painted picture and the sent map", maps_.size(),
+                                result_.hint_f, result_.other_hint_f, paired_bootstrap(difference)});
   }
 
   void judge_edges() {
@@ -327,21 +267,117 @@ private:
       add(result_.other_edges, r.other_edges);
       difference.push_back(r.edges.f - r.other_edges.f);
     }
-    result_.structure = paired_bootstrap(difference);
+    result_.shuffled.push_back({"map", "edge F of the layers 1-2 picture and the map", maps_.size(),
+                                result_.edges.f, result_.other_edges.f, paired_bootstrap(difference)});
   }
 
-  void judge_features() {
-    for (const auto& [what, rows] : features_)
-      if (what != "source")
-        result_.frechet[what] = frechet_distance(features_["source"], rows);
-    auto train = data_.select(train::Kind::Object, true);
-    const size_t step = std::max<size_t>(1, train.size() / result_.pictures.size());
-    cv::Mat real, bgr;
-    for (size_t i = 0; i < train.size() && real.rows < int(result_.pictures.size()); i += step)
-      if (picture(train[i], bgr))
-        real.push_back(embedding_->features(bgr));
-    if (real.rows > 1)
-      result_.real_frechet = frechet_distance(features_["source"], real);
+  /// Pages for the documentation, of pictures that are not the data set's.
+  void show_examples() {
+    if (settings_.examples.empty())
+      return;
+    std::vector<std::filesystem::path> files;
+    for (const auto& e : std::filesystem::directory_iterator(settings_.examples))
+      if (e.path().extension() == ".png")
+        files.push_back(e.path());
+    std::sort(files.begin(), files.end());
+    std::vector<cv::Mat> sources;
+    for (const auto& f : files)
+      if (const cv::Mat bgr = cv::imread(f, cv::IMREAD_COLOR); !bgr.empty() && sources.size() < kPages)
+        sources.push_back(train::squash(bgr, kSide));
+    std::filesystem::create_directories(settings_.docs + "/img");
+    result_.example_pages = write_equal_bytes(sources, chain_, codecs_, settings_.docs + "/img/equal-bytes");
+    std::ifstream source(settings_.examples + "/SOURCE.txt");
+    std::getline(source, result_.example_source);
+    say_(std::to_string(sources.size()) + " pages at equal bytes");
+  }
+
+  /// The signal layer alone on photos of anything, against the codecs that are compared by bytes.
+  void code_photos() {
+    if (settings_.photos.empty())
+      return;
+    const auto photos = read(settings_.photos);
+    const auto all = photos.select(train::Kind::Boundary, false);
+    if (all.empty())
+      throw std::runtime_error("--photos: no BSDS500 (train, val and test with NAME.jpg and NAME.png) there");
+    result_.test_photos = int(all.size());
+    std::vector<size_t> taken;
+    for (size_t i = 0; i < all.size(); i += size_t(settings_.photo_every))
+      if (!settings_.count || taken.size() < size_t(settings_.count))
+        taken.push_back(all[i]);
+    ChainSettings chain = chain_;
+    chain.below = false;
+    for (size_t from = 0; from < taken.size(); from += kBatch) {
+      std::vector<cv::Mat> sources;
+      std::vector<std::string> names;
+      for (size_t i = from; i < std::min(from + kBatch, taken.size()); i++)
+        if (cv::Mat bgr; load_photo(photos, taken[i], kSide, say_, bgr)) {
+          sources.push_back(bgr);
+          names.push_back(photos.entries[taken[i]].name);
+        }
+      if (sources.empty())
+        continue;
+      const auto coded = encode_layers(sources, chain);
+      const auto shown = decode_layers(coded, chain);
+      for (size_t i = 0; i < sources.size(); i++)
+        measure_photo(names[i], sources[i], coded[i], shown[i]);
+      say_("photos " + std::to_string(from) + " to " + std::to_string(from + sources.size() - 1));
+    }
+  }
+
+  void measure_photo(const std::string& name, const cv::Mat& source, const CodedLayers& coded,
+                     const ShownLayers& shown) {
+    PictureResult r;
+    r.name = name;
+    for (size_t q = 0; q < chain_.qualities.size(); q++) {
+      const FileParts alone = read_parts(coded.alone[q]);
+      r.alone.push_back(compare(source, shown.alone[q], alone.size, alone.payload[3], chain_.qualities[q]));
+    }
+    for (const auto& codec : codecs_)
+      if (codec->name != "jxl") // two more processes a picture and setting, for the weakest rival here
+        r.reference[codec->name] = references_.measure(*codec, source);
+    result_.photos.push_back(std::move(r));
+  }
+
+  void judge_paintings() {
+    PaintedInput in;
+    in.data = &data_;
+    const size_t most = settings_.painted ? size_t(settings_.painted) : test_.size(),
+                 step = std::max<size_t>(1, test_.size() / std::max<size_t>(most, 1));
+    for (size_t i = 0; i < test_.size() && in.test.size() < most; i += step)
+      in.test.push_back(test_[i]);
+    in.train = data_.select(train::Kind::Object, true);
+    in.profile = profile_;
+    in.chain = chain_;
+    in.own = embedding_.get();
+    in.judge = judge_.get();
+    std::vector<const Embedding*> networks{in.own};
+    if (in.judge)
+      networks.push_back(in.judge);
+    FeatureStore store(settings_.out + "/features.bin", networks);
+    in.store = &store;
+    in.painter = &painter();
+    in.side = kSide;
+    in.effort_pictures = settings_.effort_pictures;
+    for (const auto& codec : codecs_)
+      if (codec->name == "avif")
+        in.avif = codec.get();
+    in.avif_at = [this](double bytes) { return avif_at(bytes); };
+    in.say = say_;
+    result_.painted = judge_painted(in);
+  }
+
+  /// The setting that comes nearest to so many bytes, on average over the pictures measured.
+  std::pair<int, double> avif_at(double bytes) const {
+    std::map<int, std::vector<double>> files;
+    for (const auto& p : result_.pictures)
+      if (const auto curve = p.reference.find("avif"); curve != p.reference.end())
+        for (const auto& m : curve->second)
+          files[m.setting].push_back(double(m.file));
+    std::pair<int, double> best{-1, 0};
+    for (const auto& [setting, sizes] : files)
+      if (best.first < 0 || std::abs(std::log(mean(sizes) / bytes)) < std::abs(std::log(best.second / bytes)))
+        best = {setting, mean(sizes)};
+    return best;
   }
 
   Painter& painter() {
@@ -355,14 +391,13 @@ private:
   ReferenceResults references_;
   ChainSettings chain_;
   std::shared_ptr<const profile::Profile> profile_;
-  std::unique_ptr<Embedding> embedding_;
+  std::unique_ptr<Embedding> embedding_, judge_; ///< the profile's own; the one that no training used
   std::unique_ptr<EdgeJudge> edges_;
   std::vector<std::unique_ptr<ReferenceCodec>> codecs_;
   train::DataSet data_;
   std::vector<size_t> test_, chosen_; ///< the whole test split with captions; what is measured of it
   std::unique_ptr<Painter> painter_;
   std::vector<cv::Mat> maps_, found_; ///< as sent; found in the layer 2 picture
-  std::map<std::string, cv::Mat> features_;
   std::vector<SheetRow> sheet_;
   Evaluation result_;
 };

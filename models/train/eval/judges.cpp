@@ -2,9 +2,10 @@
 #include "models/train/eval/judges.hpp"
 
 #include "models/nets/structure.hpp"
-#include "models/train/frozen.hpp"
+#include "models/train/judge_net.hpp"
 #include "models/train/teachers.hpp"
 
+#include <opencv2/imgproc.hpp>
 #include <torch/torch.h>
 
 #include <filesystem>
@@ -44,23 +45,49 @@ void load(torch::nn::Module& module, const std::string& file) {
 } // namespace
 
 struct Embedding::Impl {
-  explicit Impl(const profile::Profile& profile) : vocabulary(file_of(profile, "vocabulary")) {
-    side = train::TextSide(vocabulary.size());
-    load(*backbone, file_of(profile, "backbone"));
-    load(*side, file_of(profile, "text"));
-  }
+  explicit Impl(const std::string& words) : vocabulary(words) {}
   train::Vocabulary vocabulary;
-  nets::Backbone backbone;
+  nets::Backbone backbone{nullptr};
   train::TextSide side{nullptr};
 };
 
-Embedding::Embedding(const profile::Profile& profile) : impl_(std::make_unique<Impl>(profile)) {}
+Embedding::Embedding(const profile::Profile& profile)
+    : impl_(std::make_unique<Impl>(file_of(profile, "vocabulary"))),
+      name_("EfficientNet-Lite0, ImageNet weights"),
+      fingerprint_(train::fingerprint({}, {}, {file_of(profile, "backbone")})) {
+  impl_->backbone = nets::Backbone();
+  impl_->side = train::TextSide(impl_->vocabulary.size());
+  load(*impl_->backbone, file_of(profile, "backbone"));
+  load(*impl_->side, file_of(profile, "text"));
+}
+
+Embedding::Embedding(const std::string& judge)
+    : impl_(std::make_unique<Impl>((std::filesystem::path(judge).parent_path() / "vocab.txt").string())),
+      name_("the judge's EfficientNet-Lite1, fine-tuned"), fingerprint_(train::fingerprint({}, {}, {judge})) {
+  train::JudgeNet net(impl_->vocabulary.size());
+  load(*net, judge);
+  impl_->backbone = net->backbone;
+  impl_->side = train::TextSide(std::static_pointer_cast<train::TextSideImpl>(net.ptr()));
+}
+
 Embedding::~Embedding() = default;
 
 cv::Mat Embedding::features(const cv::Mat& picture) const {
+  return features(std::vector<cv::Mat>{picture});
+}
+
+cv::Mat Embedding::features(const std::vector<cv::Mat>& pictures) const {
   torch::NoGradGuard no_grad;
-  const Tensor x = input(picture, kFeatureSide).contiguous(at::MemoryFormat::ChannelsLast);
-  return to_mat(impl_->backbone(x, 4)[3].mean({2, 3}));
+  constexpr size_t kTogether = 16;
+  std::vector<Tensor> rows;
+  for (size_t from = 0; from < pictures.size(); from += kTogether) {
+    std::vector<Tensor> some;
+    for (size_t i = from; i < std::min(from + kTogether, pictures.size()); i++)
+      some.push_back(input(pictures[i], kFeatureSide));
+    rows.push_back(
+        impl_->backbone(torch::cat(some).contiguous(at::MemoryFormat::ChannelsLast), 4)[3].mean({2, 3}));
+  }
+  return to_mat(torch::cat(rows));
 }
 
 cv::Mat Embedding::pictures(const cv::Mat& features) const {
@@ -95,10 +122,12 @@ EdgeJudge::EdgeJudge(const profile::Profile& profile, const std::string& teacher
     impl_->own = nets::EdgeNet();
     load(*impl_->own, file_of(profile, "edges"));
     name_ = "the profile's own edge network (no published detector was given)";
+    fingerprint_ = train::fingerprint({}, {}, {file_of(profile, "edges")});
     return;
   }
-  const bool folder = std::filesystem::is_directory(teacher);
-  impl_->hed = std::make_unique<train::Hed>(folder ? teacher + "/hed.safetensors" : teacher);
+  const std::string file = std::filesystem::is_directory(teacher) ? teacher + "/hed.safetensors" : teacher;
+  impl_->hed = std::make_unique<train::Hed>(file);
+  fingerprint_ = train::fingerprint({}, {}, {file});
   name_ = "HED (Xie, Tu, ICCV 2015; published weights)";
 }
 EdgeJudge::~EdgeJudge() = default;
@@ -110,6 +139,17 @@ cv::Mat EdgeJudge::find(const cv::Mat& picture) const {
   Tensor map = impl_->hed ? torch::avg_pool2d((*impl_->hed)(x), 2) : impl_->own(x);
   map = (map * 255).round().clamp(0, 255).to(torch::kUInt8).contiguous();
   return cv::Mat(int(map.size(2)), int(map.size(3)), CV_8U, map.data_ptr()).clone();
+}
+
+cv::Mat EdgeJudge::probability(const cv::Mat& picture) const {
+  torch::NoGradGuard no_grad;
+  Tensor map = impl_->hed ? (*impl_->hed)(train::to_unit(train::to_u8(picture).flip(1)))
+                          : impl_->own(input(picture, kEdgeSide));
+  map = map.to(torch::kFloat32).contiguous();
+  const cv::Mat found(int(map.size(2)), int(map.size(3)), CV_32F, map.data_ptr<float>());
+  cv::Mat out;
+  cv::resize(found, out, picture.size(), 0, 0, cv::INTER_LINEAR);
+  return cv::max(out, 0);
 }
 
 void set_judge_threads(int threads) {

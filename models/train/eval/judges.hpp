@@ -13,15 +13,24 @@
 /// std::runtime_error.
 namespace gsem::eval {
 
-/// The profile's joint embedding of pictures and captions (roles backbone, text, vocabulary), and its frozen
-/// picture features. Pictures are 8-bit BGR, any size; they are squashed to 128x128.
+/// A joint embedding of pictures and captions, and its picture features. Pictures are 8-bit BGR, any size;
+/// they are squashed to 128x128.
 class Embedding {
 public:
+  /// The profile's own (roles backbone, text, vocabulary): the painter learned from it.
   explicit Embedding(const profile::Profile& profile);
+  /// The judge's (recipe `judge`), which no training used: judge.safetensors, with vocab.txt beside it.
+  explicit Embedding(const std::string& judge);
   ~Embedding();
 
-  /// EfficientNet-Lite0 at stride 32, mean over the picture: CV_32F [1,320].
+  /// "EfficientNet-Lite0, ImageNet weights": what features() are of.
+  const std::string& name() const { return name_; }
+  /// Hash over the weights: features are kept by it.
+  const std::string& fingerprint() const { return fingerprint_; }
+  /// Of the backbone at stride 32, mean over the picture: CV_32F [1,320].
   cv::Mat features(const cv::Mat& picture) const;
+  /// A row a picture.
+  cv::Mat features(const std::vector<cv::Mat>& pictures) const;
   /// Of features [n,320]: unit vectors [n,128].
   cv::Mat pictures(const cv::Mat& features) const;
   /// Unit vectors [n,128].
@@ -30,6 +39,7 @@ public:
 private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  std::string name_, fingerprint_;
 };
 
 /// Finds edges in pictures to judge them by.
@@ -43,11 +53,16 @@ public:
   const std::string& name() const { return name_; }
   /// Edge probability of an 8-bit BGR picture at 256x256, averaged to 128x128, 8-bit.
   cv::Mat find(const cv::Mat& picture) const;
+  /// The same as CV_32F in [0,1] at the picture's own size: HED looks at it as it is, the profile's network
+  /// at 256x256, as the structure layer does.
+  cv::Mat probability(const cv::Mat& picture) const;
+  /// Hash over the weights.
+  const std::string& fingerprint() const { return fingerprint_; }
 
 private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
-  std::string name_;
+  std::string name_, fingerprint_;
 };
 
 /// CPU threads of all judges. To be called from the thread that uses them.

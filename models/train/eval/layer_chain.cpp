@@ -76,6 +76,10 @@ std::string mux(const std::string& name, const std::string& file) {
   return " semanticmux name=" + name + " config-interval=1 ! " + sink(file);
 }
 
+bool has_shapes(const ChainSettings& settings) {
+  return settings.below && settings.shapes;
+}
+
 } // namespace
 
 FileParts read_parts(const Bytes& file) {
@@ -109,20 +113,30 @@ std::vector<CodedLayers> encode_layers(const std::vector<cv::Mat>& pictures, con
                      std::to_string(size.width) + ",height=" + std::to_string(size.height) +
                      ",framerate=1/1,colorimetry=sRGB,interlace-mode=progressive ! tee name=t";
   // A refresh every millisecond and a threshold of nothing: every picture is described and its words sent.
-  text += " t." + queue + "semanticenc refresh=1 change-threshold=0" + own + " ! tee name=c";
-  text += " t." + queue + "structenc" + own;
-  if (settings.map_quality >= 0)
-    text += " quality=" + std::to_string(settings.map_quality);
-  text += " ! tee name=s";
-  text += mux("words", "words-file") + into("c", "words", "caption");
-  text += mux("shapes", "shapes-file") + into("c", "shapes", "caption") + into("s", "shapes", "structure");
+  if (settings.below) {
+    text += " t." + queue +
+            "semanticenc refresh=1 change-threshold=0 effort=" + std::to_string(settings.effort) + own +
+            " ! tee name=c";
+    text += mux("words", "words-file") + into("c", "words", "caption");
+  }
+  if (has_shapes(settings)) {
+    text += " t." + queue + "structenc" + own;
+    if (settings.map_quality >= 0)
+      text += " quality=" + std::to_string(settings.map_quality);
+    text += " ! tee name=s";
+    text += mux("shapes", "shapes-file") + into("c", "shapes", "caption") + into("s", "shapes", "structure");
+  }
   for (size_t q = 0; q < settings.qualities.size(); q++) {
-    const std::string n = std::to_string(q), all = "all" + n, alone = "alone" + n, tee = "q" + n;
+    const std::string n = std::to_string(q), all = "all" + n, no_map = "nomap" + n, alone = "alone" + n,
+                      tee = "q" + n;
     text += " t." + queue + "signalenc quality=" + std::to_string(settings.qualities[q]) + own +
             " ! tee name=" + tee;
+    text += mux(alone, alone + "-file") + into(tee, alone, "signal");
+    if (!has_shapes(settings))
+      continue;
     text += mux(all, all + "-file") + into("c", all, "caption") + into("s", all, "structure") +
             into(tee, all, "signal");
-    text += mux(alone, alone + "-file") + into(tee, alone, "signal");
+    text += mux(no_map, no_map + "-file") + into("c", no_map, "caption") + into(tee, no_map, "signal");
   }
   Pipeline pipeline(text);
   pipeline.play();
@@ -144,12 +158,17 @@ std::vector<CodedLayers> encode_layers(const std::vector<cv::Mat>& pictures, con
     for (size_t i = 0; i < out.size(); i++)
       place(out[i], bytes_of(samples[i].get()));
   };
-  take("words-file", [](CodedLayers& c, Bytes b) { c.words = std::move(b); });
-  take("shapes-file", [](CodedLayers& c, Bytes b) { c.shapes = std::move(b); });
+  if (settings.below)
+    take("words-file", [](CodedLayers& c, Bytes b) { c.words = std::move(b); });
+  if (has_shapes(settings))
+    take("shapes-file", [](CodedLayers& c, Bytes b) { c.shapes = std::move(b); });
   for (size_t q = 0; q < settings.qualities.size(); q++) {
-    take("all" + std::to_string(q) + "-file", [](CodedLayers& c, Bytes b) { c.all.push_back(std::move(b)); });
-    take("alone" + std::to_string(q) + "-file",
-         [](CodedLayers& c, Bytes b) { c.alone.push_back(std::move(b)); });
+    const std::string file = std::to_string(q) + "-file";
+    take("alone" + file, [](CodedLayers& c, Bytes b) { c.alone.push_back(std::move(b)); });
+    if (!has_shapes(settings))
+      continue;
+    take("all" + file, [](CodedLayers& c, Bytes b) { c.all.push_back(std::move(b)); });
+    take("nomap" + file, [](CodedLayers& c, Bytes b) { c.no_map.push_back(std::move(b)); });
   }
   return out;
 }
@@ -160,21 +179,31 @@ std::vector<ShownLayers> decode_layers(const std::vector<CodedLayers>& coded, co
   auto demux = [&](const std::string& name) {
     return source + name + "-file ! semanticparse ! semanticdemux name=" + name;
   };
-  std::string text = demux("shapes");
-  text += " shapes.caption" + queue + "semanticdec qos=false" + own + " ! tee name=base";
-  text += " base." + queue + sink("words-shown");
-  text += " shapes.structure" + queue + "tee name=map";
-  text += " map." + queue + "structdec" + own + " ! " + sink("map-shown");
-  text += " structdec name=paint" + own + " ! tee name=painted";
-  text += " base." + queue + "paint.sink map." + queue + "paint.structure";
-  text += " painted." + queue + sink("shapes-shown");
+  std::string text;
+  if (has_shapes(settings)) {
+    text += demux("shapes");
+    text += " shapes.caption" + queue + "semanticdec qos=false" + own + " ! tee name=base";
+    text += " base." + queue + sink("words-shown");
+    text += " shapes.structure" + queue + "tee name=map";
+    text += " map." + queue + "structdec" + own + " ! " + sink("map-shown");
+    text += " structdec name=paint" + own + " ! tee name=painted";
+    text += " base." + queue + "paint.sink map." + queue + "paint.structure";
+    text += " painted." + queue + sink("shapes-shown");
+  } else if (settings.below) {
+    text += demux("words") + " words.caption" + queue + "semanticdec qos=false" + own + " ! " +
+            sink("words-shown");
+  }
   for (size_t q = 0; q < settings.qualities.size(); q++) {
-    const std::string n = std::to_string(q), all = "all" + n, alone = "alone" + n;
-    text += demux(all) + " " + all + ".signal" + queue + all + "-dec.signal signaldec name=" + all + "-dec" +
-            own + " ! " + sink(all + "-shown");
-    text += " painted." + queue + all + "-dec.sink map." + queue + all + "-dec.structure";
+    const std::string n = std::to_string(q), all = "all" + n, no_map = "nomap" + n, alone = "alone" + n;
     text +=
         demux(alone) + " " + alone + ".signal" + queue + "signaldec" + own + " ! " + sink(alone + "-shown");
+    if (!has_shapes(settings))
+      continue;
+    for (const std::string& file : {all, no_map})
+      text += demux(file) + " " + file + ".signal" + queue + file + "-dec.signal signaldec name=" + file +
+              "-dec" + own + " ! " + sink(file + "-shown");
+    text += " painted." + queue + all + "-dec.sink map." + queue + all + "-dec.structure";
+    text += " base." + queue + no_map + "-dec.sink";
   }
   Pipeline pipeline(text);
   auto feed = [&](const std::string& name, auto&& file) {
@@ -185,11 +214,17 @@ std::vector<ShownLayers> decode_layers(const std::vector<CodedLayers>& coded, co
     pipeline.end(name);
   };
   pipeline.play();
-  feed("shapes-file", [](const CodedLayers& c) -> const Bytes& { return c.shapes; });
+  if (has_shapes(settings))
+    feed("shapes-file", [](const CodedLayers& c) -> const Bytes& { return c.shapes; });
+  else if (settings.below)
+    feed("words-file", [](const CodedLayers& c) -> const Bytes& { return c.words; });
   for (size_t q = 0; q < settings.qualities.size(); q++) {
-    feed("all" + std::to_string(q) + "-file", [q](const CodedLayers& c) -> const Bytes& { return c.all[q]; });
-    feed("alone" + std::to_string(q) + "-file",
-         [q](const CodedLayers& c) -> const Bytes& { return c.alone[q]; });
+    const std::string file = std::to_string(q) + "-file";
+    feed("alone" + file, [q](const CodedLayers& c) -> const Bytes& { return c.alone[q]; });
+    if (!has_shapes(settings))
+      continue;
+    feed("all" + file, [q](const CodedLayers& c) -> const Bytes& { return c.all[q]; });
+    feed("nomap" + file, [q](const CodedLayers& c) -> const Bytes& { return c.no_map[q]; });
   }
   pipeline.wait(kSecondsAPicture * double(coded.size() + 1));
 
@@ -199,14 +234,19 @@ std::vector<ShownLayers> decode_layers(const std::vector<CodedLayers>& coded, co
     for (size_t i = 0; i < out.size(); i++)
       place(out[i], picture_of(samples[i].get()));
   };
-  take("words-shown", [](ShownLayers& s, cv::Mat p) { s.words = std::move(p); });
-  take("shapes-shown", [](ShownLayers& s, cv::Mat p) { s.shapes = std::move(p); });
-  take("map-shown", [](ShownLayers& s, cv::Mat p) { s.map = std::move(p); });
+  if (settings.below)
+    take("words-shown", [](ShownLayers& s, cv::Mat p) { s.words = std::move(p); });
+  if (has_shapes(settings)) {
+    take("shapes-shown", [](ShownLayers& s, cv::Mat p) { s.shapes = std::move(p); });
+    take("map-shown", [](ShownLayers& s, cv::Mat p) { s.map = std::move(p); });
+  }
   for (size_t q = 0; q < settings.qualities.size(); q++) {
-    take("all" + std::to_string(q) + "-shown",
-         [](ShownLayers& s, cv::Mat p) { s.all.push_back(std::move(p)); });
-    take("alone" + std::to_string(q) + "-shown",
-         [](ShownLayers& s, cv::Mat p) { s.alone.push_back(std::move(p)); });
+    const std::string shown = std::to_string(q) + "-shown";
+    take("alone" + shown, [](ShownLayers& s, cv::Mat p) { s.alone.push_back(std::move(p)); });
+    if (!has_shapes(settings))
+      continue;
+    take("all" + shown, [](ShownLayers& s, cv::Mat p) { s.all.push_back(std::move(p)); });
+    take("nomap" + shown, [](ShownLayers& s, cv::Mat p) { s.no_map.push_back(std::move(p)); });
   }
   return out;
 }

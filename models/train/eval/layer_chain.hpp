@@ -15,21 +15,25 @@ namespace gsem::eval {
 
 /// One picture's files, each of them decodable alone (stream header and one access unit).
 struct CodedLayers {
-  Bytes words, shapes;      ///< the caption alone; caption and edge map
-  std::vector<Bytes> all;   ///< three layers, one file a quality
-  std::vector<Bytes> alone; ///< the signal layer alone, one file a quality
+  Bytes words, shapes;       ///< the caption alone; caption and edge map
+  std::vector<Bytes> all;    ///< three layers, one file a quality
+  std::vector<Bytes> no_map; ///< caption and signal, one file a quality
+  std::vector<Bytes> alone;  ///< the signal layer alone, one file a quality
 };
 
 /// One picture as shown by a receiver. 8-bit BGR; the map 8-bit grey.
 struct ShownLayers {
   cv::Mat words, shapes, map;
-  std::vector<cv::Mat> all, alone;
+  std::vector<cv::Mat> all, no_map, alone;
 };
 
 struct ChainSettings {
   std::string profile;        ///< name or folder; empty: the default
   std::vector<int> qualities; ///< of signalenc, 0..63
   int map_quality = -1;       ///< of structenc, 0..63; -1: its own default
+  int effort = 1;             ///< of semanticenc
+  bool below = true;          ///< false: the signal layer alone, everything else stays empty
+  bool shapes = true;         ///< false: the caption alone below, and no files with a map
   int threads = 1;
 };
 

@@ -57,23 +57,31 @@ double mean(const std::vector<double>& values) {
 }
 
 Interval paired_bootstrap(const std::vector<double>& differences, int rounds, uint64_t seed) {
-  Interval out{mean(differences), 0, 0};
-  const size_t n = differences.size();
-  if (!n)
-    return out;
+  const std::vector<double> ones(differences.size(), 1);
+  return ratio_bootstrap(differences, ones, rounds, seed);
+}
+
+Interval ratio_bootstrap(const std::vector<double>& a, const std::vector<double>& b, int rounds,
+                         uint64_t seed) {
+  const size_t n = a.size();
+  if (b.size() != n)
+    throw std::invalid_argument("pairs are not pairs");
+  if (!n || mean(b) == 0)
+    return {};
   Draws draws(seed);
-  std::vector<double> means(static_cast<size_t>(rounds));
-  for (double& m : means) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-      sum += differences[draws.below(n)];
-    m = sum / double(n);
+  std::vector<double> ratios(static_cast<size_t>(rounds));
+  for (double& r : ratios) {
+    double over = 0, under = 0;
+    for (size_t i = 0; i < n; i++) {
+      const size_t k = draws.below(n);
+      over += a[k];
+      under += b[k];
+    }
+    r = under == 0 ? 0 : over / under;
   }
-  std::sort(means.begin(), means.end());
-  auto quantile = [&](double q) { return means[size_t(std::lround(q * double(means.size() - 1)))]; };
-  out.low = quantile(0.025);
-  out.high = quantile(0.975);
-  return out;
+  std::sort(ratios.begin(), ratios.end());
+  auto quantile = [&](double q) { return ratios[size_t(std::lround(q * double(ratios.size() - 1)))]; };
+  return {mean(a) / mean(b), quantile(0.025), quantile(0.975)};
 }
 
 std::vector<size_t> derangement(size_t n, uint64_t seed) {
@@ -86,8 +94,8 @@ std::vector<size_t> derangement(size_t n, uint64_t seed) {
   return out;
 }
 
-double r_precision(const cv::Mat& pictures, const cv::Mat& captions, const std::vector<std::string>& texts,
-                   size_t others, uint64_t seed) {
+std::vector<double> retrieval_hits(const cv::Mat& pictures, const cv::Mat& captions,
+                                   const std::vector<std::string>& texts, size_t others, uint64_t seed) {
   const size_t n = texts.size();
   if (size_t(pictures.rows) != n || size_t(captions.rows) != n || pictures.type() != CV_32F)
     throw std::invalid_argument("R-precision: pictures and captions do not pair");
@@ -95,7 +103,7 @@ double r_precision(const cv::Mat& pictures, const cv::Mat& captions, const std::
   Draws draws(seed);
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), size_t(0));
-  size_t hits = 0;
+  std::vector<double> hits;
   for (size_t i = 0; i < n; i++) {
     shuffle(order, draws);
     const float* row = alike.ptr<float>(int(i));
@@ -108,9 +116,9 @@ double r_precision(const cv::Mat& pictures, const cv::Mat& captions, const std::
         break;
       hit = hit && row[i] >= row[j];
     }
-    hits += hit;
+    hits.push_back(hit);
   }
-  return n ? double(hits) / double(n) : 0;
+  return hits;
 }
 
 double frechet_distance(const cv::Mat& a, const cv::Mat& b) {

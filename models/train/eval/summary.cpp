@@ -67,9 +67,10 @@ std::vector<MeanCurve> mean_curves(const Evaluation& e, const std::vector<int>& 
     return std::all_of(same.begin(), same.end(),
                        [&](const std::string& codec) { return p.reference.count(codec) > 0; });
   };
-  std::vector<MeanCurve> out(2);
+  std::vector<MeanCurve> out(3);
   out[0] = {"layers", "gst-semantic, layers 1, 1-2, 1-3", std::vector<MeanPoint>(2 + qualities.size())};
   out[1] = {"signal", "gst-semantic, signal layer alone", std::vector<MeanPoint>(qualities.size())};
+  out[2] = {"words-signal", "gst-semantic, layers 1 and 3", std::vector<MeanPoint>(qualities.size())};
   for (const auto& p : e.pictures) {
     if (!counts(p))
       continue;
@@ -78,6 +79,7 @@ std::vector<MeanCurve> mean_curves(const Evaluation& e, const std::vector<int>& 
     for (size_t q = 0; q < qualities.size(); q++) {
       add(out[0].points[2 + q], p.all[q]);
       add(out[1].points[q], p.alone[q]);
+      add(out[2].points[q], p.no_map[q]);
     }
   }
   for (const auto& [name, title] : e.codecs) {
@@ -122,20 +124,52 @@ std::vector<DeltaRates> delta_rates(const Evaluation& e, const std::vector<int>&
   return out;
 }
 
-SidesGain sides_gain(const Evaluation& e, const std::vector<int>& qualities) {
-  const auto curves = mean_curves(e, qualities);
-  MeanCurve whole = curves[0];
-  whole.points.erase(whole.points.begin(), whole.points.begin() + 2);
-  MeanCurve signal = whole;
-  for (size_t q = 0; q < signal.points.size(); q++) {
-    double bytes = 0;
-    for (const auto& p : e.pictures)
-      bytes += double(p.signal_bytes[q]) / double(e.pictures.size());
-    signal.points[q].payload = bytes;
+std::vector<DeltaRates> photo_rates(const Evaluation& e, const std::vector<int>& qualities) {
+  std::vector<DeltaRates> out;
+  for (const auto& codec : e.codecs) {
+    MeanCurve ours{"signal", {}, std::vector<MeanPoint>(qualities.size())}, theirs{codec.first, {}, {}};
+    std::map<int, MeanPoint> points;
+    for (const auto& p : e.photos) {
+      const auto curve = p.reference.find(codec.first);
+      if (curve == p.reference.end())
+        continue;
+      for (size_t q = 0; q < qualities.size(); q++)
+        add(ours.points[q], p.alone[q]);
+      for (const auto& m : curve->second)
+        add(points[m.setting], m);
+    }
+    if (points.empty())
+      continue;
+    for (const auto& [setting, point] : points)
+      theirs.points.push_back(point);
+    DeltaRates d;
+    d.codec = codec.first;
+    d.alone_psnr = curve_bd_rate(theirs, ours, false);
+    d.alone_ms_ssim = curve_bd_rate(theirs, ours, true);
+    d.payload_psnr = curve_bd_rate(theirs, ours, false, true);
+    d.payload_ms_ssim = curve_bd_rate(theirs, ours, true, true);
+    out.push_back(d);
   }
+  return out;
+}
+
+std::vector<SidesGain> sides_gain(const Evaluation& e, const std::vector<int>& qualities) {
+  const auto curves = mean_curves(e, qualities);
   const MeanCurve& alone = curves[1];
-  return {curve_bd_rate(alone, signal, false, true), curve_bd_rate(alone, signal, true, true),
-          curve_bd_rate(alone, whole, false, true), curve_bd_rate(alone, whole, true, true)};
+  MeanCurve all = curves[0];
+  all.points.erase(all.points.begin(), all.points.begin() + 2);
+  std::vector<SidesGain> out;
+  const std::pair<const char*, const MeanCurve*> both[] = {{"caption", &curves[2]},
+                                                           {"caption and map", &all}};
+  for (const auto& [with, counted] : both) {
+    MeanCurve signal = *counted; // the signal layer is the same bytes, whatever lies below it
+    for (size_t q = 0; q < signal.points.size(); q++)
+      signal.points[q].payload = alone.points[q].payload;
+    out.push_back({with, counted->points.empty() ? 0 : counted->points[0].payload - alone.points[0].payload,
+                   curve_bd_rate(alone, signal, false, true), curve_bd_rate(alone, signal, true, true),
+                   curve_bd_rate(alone, *counted, false, true), curve_bd_rate(alone, *counted, true, true)});
+  }
+  return out;
 }
 
 } // namespace gsem::eval

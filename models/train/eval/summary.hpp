@@ -17,7 +17,8 @@ struct MeanCurve {
   std::vector<MeanPoint> points;
 };
 
-/// Ours ("layers", from layer 1 up; "signal"), then the reference codecs; over the pictures that all of
+/// Ours ("layers", from layer 1 up; "signal"; "words-signal": caption and signal), then the reference codecs;
+/// over the pictures that all of
 /// `same` measured, so that curves compare.
 std::vector<MeanCurve> mean_curves(const Evaluation& e, const std::vector<int>& qualities,
                                    const std::vector<std::string>& same = {});
@@ -40,12 +41,17 @@ struct DeltaRates {
 };
 std::vector<DeltaRates> delta_rates(const Evaluation& e, const std::vector<int>& qualities);
 
-/// BD-rate of the signal layer on top of layers 1-2 against the signal layer alone, payloads: per cent, by
-/// PSNR and by MS-SSIM.
+/// The signal layer alone on the photos against each codec that measured them.
+std::vector<DeltaRates> photo_rates(const Evaluation& e, const std::vector<int>& qualities);
+
+/// What the layers below bring to the signal layer: BD-rate against the signal layer alone, payloads, per
+/// cent.
 struct SidesGain {
-  std::optional<double> signal_psnr, signal_ms_ssim;     ///< signal bytes only
-  std::optional<double> with_map_psnr, with_map_ms_ssim; ///< caption and map bytes counted
+  std::string with;                                    ///< what was there besides
+  double below = 0;                                    ///< mean payload of that
+  std::optional<double> signal_psnr, signal_ms_ssim;   ///< signal bytes only
+  std::optional<double> counted_psnr, counted_ms_ssim; ///< with the bytes below
 };
-SidesGain sides_gain(const Evaluation& e, const std::vector<int>& qualities);
+std::vector<SidesGain> sides_gain(const Evaluation& e, const std::vector<int>& qualities);
 
 } // namespace gsem::eval
