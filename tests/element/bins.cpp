@@ -176,7 +176,7 @@ GST_START_TEST(encode_without_a_map) {
     fail_unless_equals_int(header.layers.size(), wanted.size());
     for (size_t i = 0; i < wanted.size(); i++)
       fail_unless(unit.layers[i].kind == wanted[i]);
-    Ptr<GstElement> encoder(gst_bin_get_by_name(GST_BIN(bin), "structenc"));
+    gsem::Ptr<GstElement> encoder(gst_bin_get_by_name(GST_BIN(bin), "structenc"));
     GstState state;
     gst_element_get_state(encoder.get(), &state, nullptr, 0);
     fail_unless_equals_int(state == GST_STATE_NULL, !structure);
@@ -409,6 +409,7 @@ GST_END_TEST
 static void fill(TCase* tc) {
   tcase_add_test(tc, encode_one_to_three_layers);
   tcase_add_test(tc, encode_again_with_other_layers);
+  tcase_add_test(tc, encode_without_a_map);
   tcase_add_test(tc, properties_reach_the_children);
   tcase_add_test(tc, decode_seven_subsets);
   tcase_add_test(tc, missing_layers_in_the_stream);
