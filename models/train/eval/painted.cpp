@@ -5,6 +5,7 @@
 #include <future>
 #include <map>
 #include <stdexcept>
+#include <tuple>
 
 namespace gsem::eval {
 
@@ -189,13 +190,6 @@ private:
     result_.shuffled.push_back(s);
   }
 
-  std::vector<double> distances(const std::string& what) {
-    std::vector<double> out;
-    for (size_t n = 0; n < networks_.size(); n++)
-      out.push_back(frechet_distance(features_["source"][n], features_[what][n]));
-    return out;
-  }
-
   void compare_features() {
     for (const Embedding* network : networks_)
       result_.networks.push_back(network->name());
@@ -206,25 +200,34 @@ private:
       if (load_object(*in_.data, in_.train[size_t(double(i) * step)], in_.side, in_.say, bgr))
         keep(real, in_.store->take("source", bgr, [&] { return bgr; }));
     }
-    auto add = [&](const std::string& what, const std::string& title, double bytes) {
-      if (features_.count(what) && features_[what][0].rows > 1)
-        result_.frechet.push_back({title, bytes, distances(what)});
-    };
-    add(real, "as many " + real, 0);
-    add("human", "painted from the human caption, no hint", 0);
-    add("human, hint", "painted from the human caption, with the encoder's hint", 0);
-    add("layer 1", "layer 1", 0);
-    add("layers 1-2", "layers 1-2", result_.shapes_file);
-    if (in_.avif) {
-      const auto [setting, bytes] = in_.avif_at(4 * result_.shapes_file);
-      if (setting >= 0 && look_at_avif(setting))
-        add("avif", "AVIF, quantiser " + std::to_string(setting), bytes);
+    const std::vector<std::tuple<std::string, std::string, double>> rows{
+        {real, "as many " + real, 0},
+        {"human", "painted from the human caption, no hint", 0},
+        {"human, hint", "painted from the human caption, with the encoder's hint", 0},
+        {"layer 1", "layer 1", 0},
+        {"layers 1-2", "layers 1-2", result_.shapes_file}};
+    for (const auto& [what, title, bytes] : rows) {
+      if (!features_.count(what) || features_[what][0].rows < 8)
+        continue;
+      FrechetRow all{title, bytes, {}}, some = all;
+      for (size_t n = 0; n < networks_.size(); n++) {
+        const cv::Mat &source = features_["source"][n], &shown = features_[what][n];
+        all.distance.push_back(frechet_distance(source, shown));
+        some.distance.push_back(frechet_distance(every_fourth(source), every_fourth(shown)));
+      }
+      result_.frechet.push_back(all);
+      result_.frechet_quarter.push_back(some);
     }
-    const int quarter = features_["source"][0].rows / 4;
-    if (quarter > 1 && features_.count(real))
-      for (size_t n = 0; n < networks_.size(); n++)
-        result_.real_quarter.push_back(
-            frechet_distance(every_fourth(features_["source"][n]), every_fourth(features_[real][n])));
+    result_.quarter = (sent_.size() + 3) / 4;
+    if (!in_.avif || result_.frechet.empty())
+      return;
+    const auto [setting, bytes] = in_.avif_at(4 * result_.shapes_file);
+    if (setting < 0 || !look_at_avif(setting))
+      return;
+    FrechetRow avif{"AVIF, quantiser " + std::to_string(setting), bytes, {}};
+    for (size_t n = 0; n < networks_.size(); n++)
+      avif.distance.push_back(frechet_distance(every_fourth(features_["source"][n]), features_["avif"][n]));
+    result_.frechet_quarter.push_back(avif);
   }
 
   static cv::Mat every_fourth(const cv::Mat& rows) {
@@ -234,11 +237,13 @@ private:
     return out;
   }
 
+  /// Every fourth picture: each is two processes.
   bool look_at_avif(int setting) {
-    for (const train::Entry* e : entries_) {
+    for (size_t i = 0; i < entries_.size(); i += 4) {
+      const train::Entry* e = entries_[i];
       cv::Mat bgr;
       if (!load_object(*in_.data, size_t(e - in_.data->entries.data()), in_.side, in_.say, bgr))
-        continue;
+        return false; // the rows have to pair
       const auto features = in_.store->take("avif " + std::to_string(setting), bgr, [&] {
         CodedPicture coded;
         cv::Mat shown;

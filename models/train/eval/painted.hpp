@@ -52,7 +52,8 @@ struct PaintedResult {
   std::vector<Shuffled> shuffled;
   std::vector<std::string> networks; ///< of the Frechet distances
   std::vector<FrechetRow> frechet;   ///< the first: real pictures of the train split
-  std::vector<double> real_quarter;  ///< real train against real test with a quarter of the pictures
+  size_t quarter = 0;                ///< pictures of a table with every fourth, AVIF among its rows
+  std::vector<FrechetRow> frechet_quarter;
   EffortResult effort;
   double caption_bytes = 0, human_caption_bytes = 0; ///< payloads, with and without a hint
   double shapes_file = 0;                            ///< mean file of layers 1-2
