@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gst/semantic/layer_join.hpp"
 
+#include "gst/semantic/caps.hpp"
+#include "gst/semantic/max_layer.hpp"
 #include "gst/semantic/ptr.hpp"
 
 #include <algorithm>
@@ -20,6 +22,8 @@ struct Counters {
 struct Side {
   GstClockTime frame_duration = GST_CLOCK_TIME_NONE;
   bool missed_last = false; ///< contributed nothing to the last set: what comes for it now is late
+  bool had_gap = false;     ///< a GAP spoke for it in the last set
+  bool off = false;         ///< the layer is above the semantic-max-layer
   bool gap_runs_on = false; ///< the GAP at the head of the queue covers more pictures than the last one
   Counters counters;        ///< under the object lock
 };
@@ -41,7 +45,7 @@ struct GstSemanticLayerJoinPrivate {
   void forget_time() {
     last_running_time = last_duration = GST_CLOCK_TIME_NONE;
     for (auto& side : sides)
-      side.missed_last = side.gap_runs_on = false;
+      side.missed_last = side.had_gap = side.gap_runs_on = false;
   }
 };
 
@@ -114,8 +118,12 @@ static bool is_late(const GstSemanticLayerJoinPrivate& priv, const Side& side, c
                     GstClockTime tol) {
   if (!GST_CLOCK_TIME_IS_VALID(priv.last_running_time))
     return false;
-  return side.missed_last ? head.running_time < priv.last_running_time + tol
-                          : head.running_time + tol <= priv.last_running_time;
+  if (side.missed_last)
+    return head.running_time < priv.last_running_time + tol;
+  // Behind a GAP for the same time: somebody gave up on it too soon.
+  if (side.had_gap && !head.gap)
+    return head.running_time < priv.last_running_time + tol / 2;
+  return head.running_time + tol <= priv.last_running_time;
 }
 
 /// GstAggregator waits for pads that nobody linked. EOS in its books, without any event on the pad, makes it
@@ -222,6 +230,16 @@ static gboolean handle_segment(GstSemanticLayerJoin* self, GstAggregatorPad* pad
   return TRUE;
 }
 
+static void handle_max_layer(GstSemanticLayerJoin* self, GstAggregatorPad* pad, GstEvent* event) {
+  guint most = 0;
+  const int index = side_index(self, GST_PAD_NAME(pad));
+  const guint layer = g_str_equal(GST_PAD_NAME(pad), GSEM_PAD_SIGNAL)      ? 3
+                      : g_str_equal(GST_PAD_NAME(pad), GSEM_PAD_STRUCTURE) ? 2
+                                                                           : 1;
+  if (index >= 0 && gst_structure_get_uint(gst_event_get_structure(event), "max-layer", &most))
+    priv_of(self)->sides[index].off = layer > most;
+}
+
 /// GstAggregator would clip a GAP against the undefined segment, which is a critical warning.
 static bool is_gap_without_segment(GstAggregatorPad* pad, GstEvent* event) {
   if (GST_EVENT_TYPE(event) != GST_EVENT_GAP)
@@ -242,6 +260,9 @@ static gboolean sink_event(GstAggregator* agg, GstAggregatorPad* pad, GstEvent* 
     ok = handle_caps(self, pad, event);
   else if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT)
     ok = handle_segment(self, pad, event);
+  else if (GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_DOWNSTREAM &&
+           gst_event_has_name(event, GSEM_EVENT_MAX_LAYER))
+    handle_max_layer(self, pad, event);
   if (!ok) {
     gst_event_unref(event);
     return FALSE;
@@ -332,6 +353,7 @@ static void count(GstSemanticLayerJoin* self, Side& side, GstSemanticJoinState s
     ++side.counters.present;
     break;
   case GST_SEMANTIC_JOIN_NOT_SENT:
+  case GST_SEMANTIC_JOIN_OFF:
     ++side.counters.not_sent;
     break;
   case GST_SEMANTIC_JOIN_LOST:
@@ -373,13 +395,18 @@ static void take(Side& side, GstAggregatorPad* pad, const Head& head, GstSemanti
 
 static GstFlowReturn deliver(GstSemanticLayerJoin* self, GstSemanticJoinSet& set) {
   auto* priv = priv_of(self);
+  const GstClockTime time_before = priv->last_running_time, duration_before = priv->last_duration;
   priv->last_running_time = set.running_time;
   priv->last_duration = set.duration;
   gst_aggregator_selected_samples(GST_AGGREGATOR(self), set.running_time, GST_CLOCK_TIME_NONE, set.duration,
                                   nullptr);
   const GstFlowReturn flow = class_of(self)->join(self, &set);
   clear(set);
-  return flow;
+  if (flow != GST_SEMANTIC_JOIN_FLOW_NOTHING)
+    return flow;
+  priv->last_running_time = time_before;
+  priv->last_duration = duration_before;
+  return GST_FLOW_OK;
 }
 
 static GstFlowReturn aggregate(GstAggregator* agg, gboolean timeout) {
@@ -413,6 +440,8 @@ static GstFlowReturn aggregate(GstAggregator* agg, gboolean timeout) {
         GST_DEBUG_OBJECT(pad, "dropping what came %" GST_TIME_FORMAT " too late",
                          GST_TIME_ARGS(priv->last_running_time -
                                        std::min(priv->last_running_time, heads[i].running_time)));
+        if (class_of(self)->late)
+          class_of(self)->late(self, pad, heads[i].buffer.get());
         gsem::ObjectLock lock(self);
         ++side.counters.dropped;
       }
@@ -457,6 +486,10 @@ static GstFlowReturn aggregate(GstAggregator* agg, gboolean timeout) {
     else
       joined.state = gst_aggregator_pad_is_eos(pad) ? GST_SEMANTIC_JOIN_EOS : GST_SEMANTIC_JOIN_LATE;
     side.missed_last = joined.state == GST_SEMANTIC_JOIN_LATE;
+    side.had_gap = heads[i].gap &&
+                   (joined.state == GST_SEMANTIC_JOIN_LOST || joined.state == GST_SEMANTIC_JOIN_NOT_SENT);
+    if (side.off && (joined.state == GST_SEMANTIC_JOIN_LOST || joined.state == GST_SEMANTIC_JOIN_NOT_SENT))
+      joined.state = GST_SEMANTIC_JOIN_OFF;
     count(self, side, joined.state);
   }
   GST_LOG_OBJECT(self, "set at %" GST_TIME_FORMAT ": %d %d %d%s", GST_TIME_ARGS(set.running_time),

@@ -18,6 +18,7 @@ typedef enum {
   GST_SEMANTIC_JOIN_LATE,     ///< live time-out: nothing there when the deadline came
   GST_SEMANTIC_JOIN_EOS,
   GST_SEMANTIC_JOIN_UNLINKED, ///< pad never requested or not linked
+  GST_SEMANTIC_JOIN_OFF,      ///< not sent because nobody wants the layer (event semantic-max-layer): nothing is to stand in for it
 } GstSemanticJoinState;
 
 /// What one pad brings for one running time.
@@ -28,6 +29,9 @@ typedef struct {
 } GstSemanticJoined;
 
 #define GST_SEMANTIC_JOIN_MAX_PADS 3
+
+/// What `join` returns when it could show nothing yet: data of this running time that come later are no less welcome.
+#define GST_SEMANTIC_JOIN_FLOW_NOTHING GST_FLOW_CUSTOM_SUCCESS
 
 typedef struct {
   GstClockTime running_time;
@@ -47,6 +51,8 @@ struct _GstSemanticLayerJoinClass {
   GstFlowReturn (*join) (GstSemanticLayerJoin* self, GstSemanticJoinSet* set);
   /// New caps on a sink pad; FALSE refuses them (after posting an element error).
   gboolean (*pad_caps) (GstSemanticLayerJoin* self, GstAggregatorPad* pad, const gchar* name, GstCaps* caps);
+  /// `buffer` came after its set was gone and will be dropped; later ones may refer to it. Optional.
+  void (*late) (GstSemanticLayerJoin* self, GstAggregatorPad* pad, GstBuffer* buffer);
   /// Drop everything that depends on time (flush, stop). Optional.
   void (*reset) (GstSemanticLayerJoin* self);
 };

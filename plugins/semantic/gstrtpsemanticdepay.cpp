@@ -7,8 +7,9 @@
  * layer that was sent and did not arrive is marked as lost, and one that was not sent is not mentioned. An
  * access unit goes on as soon as all layers that were sent are there, or when a packet of a later one comes,
  * or, in a live pipeline, when its picture is due. An access unit of which nothing arrived becomes one GAP
- * event with the MISSING_DATA flag, however many packets it had. Belongs behind `rtpjitterbuffer`; it does
- * not need its `do-lost`.
+ * event with the MISSING_DATA flag, however many packets it had; live, every picture of which nothing came is
+ * a GAP when it is due, so that decoders show something at every frame time. Belongs behind
+ * `rtpjitterbuffer`; it does not need its `do-lost`.
  *
  * ## Example launch line
  * |[
@@ -19,6 +20,7 @@
  */
 #include "plugins/semantic/gstrtpsemanticdepay.h"
 
+#include "gst/semantic/max_layer.hpp"
 #include "plugins/semantic/deadline_timer.hpp"
 #include "plugins/semantic/layer_caps.hpp"
 #include "plugins/semantic/rtp_assembler.hpp"
@@ -61,7 +63,7 @@ struct LayerCounters {
 
 struct Counters {
   RtpCounters packets;
-  guint64 units = 0, key_requests = 0, due_units = 0;
+  guint64 units = 0, key_requests = 0, due_units = 0, due_pictures = 0;
   std::array<LayerCounters, kLayers> layers;
 };
 
@@ -72,12 +74,14 @@ struct Source {
   std::optional<guint32> last_rtp_time;
   gint64 elapsed = 0; ///< 90 kHz
   std::optional<guint64> last_tick;
-  GstClockTime last_pts = GST_CLOCK_TIME_NONE; ///< of the last unit handed on
-  bool waiting = true;                         ///< for a unit that decodes alone
-  std::optional<int> key_map;                  ///< number of the last key map that came
-  std::optional<guint32> request_time;         ///< RTP time of the last request
-  std::optional<uint16_t> timed_unit;          ///< number of the unit that `due` is about
-  GstClockTime due = GST_CLOCK_TIME_NONE;      ///< running time
+  GstClockTime last_pts = GST_CLOCK_TIME_NONE;    ///< of the last picture of which anything was said
+  bool waiting = true;                            ///< for a unit that decodes alone
+  std::optional<int> key_map;                     ///< number of the last key map that came
+  std::optional<guint32> request_time;            ///< RTP time of the last request
+  std::optional<uint16_t> timed_unit;             ///< number of the unit that `due` is about
+  GstClockTime due = GST_CLOCK_TIME_NONE;         ///< running time
+  GstClockTime picture_due = GST_CLOCK_TIME_NONE; ///< running time; of the picture after `last_pts`
+  std::optional<GstClockTime> latency;            ///< upstream; none: not live
 };
 
 struct Depay : Source {
@@ -92,6 +96,7 @@ struct Depay : Source {
 
   std::atomic<bool> request_keyframe{true}, wait_for_keyframe{false};
   std::atomic<guint> max_layer{kLayers};
+  guint told_max_layer = kLayers; ///< streaming thread
 };
 
 } // namespace
@@ -188,18 +193,33 @@ static GstClockTime time_of(Depay& depay, const ReceivedUnit& unit) {
   return unit.first.time;
 }
 
-/// One GAP for each unit of which nothing came, in the time between its neighbours.
-static void push_gaps(GstRtpSemanticDepay* self, unsigned lost, GstClockTime until) {
-  const GstClockTime from = self->priv->last_pts;
-  if (!lost || !GST_CLOCK_TIME_IS_VALID(from) || !GST_CLOCK_TIME_IS_VALID(until) || until <= from)
-    return;
-  const GstClockTime step = (until - from) / (lost + 1);
-  const unsigned events = lost > kMaxGaps ? 1 : lost;
-  for (unsigned i = 1; i <= events; ++i) {
-    GstEvent* gap = gst_event_new_gap(from + step * i, events < lost ? step * lost : step);
+static void push_gap(GstRtpSemanticDepay* self, GstClockTime pts, GstClockTime duration, bool lost) {
+  GstEvent* gap = gst_event_new_gap(pts, duration);
+  if (lost)
     gst_event_set_gap_flags(gap, GST_GAP_FLAG_MISSING_DATA);
-    gst_pad_push_event(GST_RTP_BASE_DEPAYLOAD_SRCPAD(self), gap);
-  }
+  gst_pad_push_event(GST_RTP_BASE_DEPAYLOAD_SRCPAD(self), gap);
+}
+
+/// A picture's time in a live stream behind a jitter buffer; NONE where nobody waits for pictures.
+static GstClockTime live_frame(Depay& depay) {
+  const bool live = depay.latency && *depay.latency > 0 && depay.assembler.have_header();
+  return live ? frame_duration(depay.assembler.header()) : GST_CLOCK_TIME_NONE;
+}
+
+/// One GAP for each unit of which nothing came, in the time between its neighbours; live, one for each
+/// picture of which nothing was said, as not all that are missing were sent.
+static void push_gaps(GstRtpSemanticDepay* self, unsigned lost, GstClockTime until) {
+  const GstClockTime from = self->priv->last_pts, frame = live_frame(*self->priv);
+  if (!GST_CLOCK_TIME_IS_VALID(from) || !GST_CLOCK_TIME_IS_VALID(until) || until <= from)
+    return;
+  const bool live = GST_CLOCK_TIME_IS_VALID(frame);
+  const guint64 pictures = live ? (until - from + frame / 2) / frame : guint64(lost) + 1;
+  if (pictures <= 1)
+    return;
+  const guint64 missing = pictures - 1, events = missing > kMaxGaps ? 1 : missing;
+  const GstClockTime step = live ? frame : (until - from) / pictures;
+  for (guint64 i = 1; i <= events; ++i)
+    push_gap(self, from + step * i, events < missing ? step * missing : step, i <= lost);
 }
 
 static AccessUnitHeader unit_header(const ReceivedUnit& received, guint64 tick) {
@@ -259,6 +279,18 @@ static void count_unit(GstRtpSemanticDepay* self, const ReceivedUnit& unit) {
   }
 }
 
+/// Decoders are to know that a layer is not wanted: then nothing stands in for it.
+static void tell_max_layer(GstRtpSemanticDepay* self) {
+  Depay& depay = *self->priv;
+  const guint most = depay.max_layer;
+  if (depay.told_max_layer == most)
+    return;
+  depay.told_max_layer = most;
+  GstStructure* s = gst_structure_new(GSEM_EVENT_MAX_LAYER, "max-layer", G_TYPE_UINT, most, nullptr);
+  gst_pad_push_event(GST_RTP_BASE_DEPAYLOAD_SRCPAD(self),
+                     gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, s));
+}
+
 /// A unit from the assembler.
 static void take_unit(GstRtpSemanticDepay* self, const ReceivedUnit& received) {
   Depay& depay = *self->priv;
@@ -268,6 +300,7 @@ static void take_unit(GstRtpSemanticDepay* self, const ReceivedUnit& received) {
     return;
   }
   follow_time(depay, rtp_time);
+  depay.latency = live_latency(GST_RTP_BASE_DEPAYLOAD_SINKPAD(self));
   if (key_map_missing(depay, received))
     request_key_unit(self, rtp_time, "a key map was lost");
   bool incomplete = false, loss = received.units_lost > 0;
@@ -289,6 +322,7 @@ static void take_unit(GstRtpSemanticDepay* self, const ReceivedUnit& received) {
   if (!buffer)
     return;
   const GstClockTime pts = time_of(depay, received);
+  tell_max_layer(self);
   push_gaps(self, received.units_lost, pts);
   GST_BUFFER_PTS(buffer) = pts;
   GST_BUFFER_DURATION(buffer) = frame_duration(depay.assembler.header());
@@ -297,7 +331,7 @@ static void take_unit(GstRtpSemanticDepay* self, const ReceivedUnit& received) {
     GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
   if (received.units_lost)
     GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
-  if (GST_CLOCK_TIME_IS_VALID(pts))
+  if (GST_CLOCK_TIME_IS_VALID(pts) && (!GST_CLOCK_TIME_IS_VALID(depay.last_pts) || pts > depay.last_pts))
     depay.last_pts = pts;
   count_unit(self, received);
   gst_rtp_base_depayload_push(GST_RTP_BASE_DEPAYLOAD(self), buffer);
@@ -317,50 +351,79 @@ static void begin_source(Depay& depay) {
   depay.header_due = true;
 }
 
+/// When what belongs to a picture has come, or will not come any more. Running time; NONE when that is not
+/// known.
+static GstClockTime time_due(GstRtpSemanticDepay* self, GstClockTime pts) {
+  Depay& depay = *self->priv;
+  const GstClockTime time =
+      gst_segment_to_running_time(&GST_RTP_BASE_DEPAYLOAD(self)->segment, GST_FORMAT_TIME, pts);
+  if (!depay.latency || !GST_CLOCK_TIME_IS_VALID(time))
+    return GST_CLOCK_TIME_NONE;
+  if (*depay.latency > 0)
+    return time + *depay.latency + kReleaseSlack;
+  const GstClockTime frame =
+      depay.assembler.have_header() ? frame_duration(depay.assembler.header()) : GST_CLOCK_TIME_NONE;
+  return time + std::max(kReleaseSlack,
+                         GST_CLOCK_TIME_IS_VALID(frame) ? std::min(frame, kLongestFrame) : kUsualFrame);
+}
+
 /// A unit that stays open is to go on when its picture is due: the packet that would close it may come much
-/// later, or never. Not live, there is no such time.
-static void watch_open_unit(GstRtpSemanticDepay* self) {
+/// later, or never. The same for a picture of which nothing comes. Not live, there is no such time.
+static void watch(GstRtpSemanticDepay* self) {
   Depay& depay = *self->priv;
   const auto first = depay.assembler.open_unit();
   if (!first) {
     depay.timed_unit.reset();
-    depay.timer.disarm();
-    return;
+    depay.due = GST_CLOCK_TIME_NONE;
+  } else if (depay.timed_unit != depay.assembler.number()) {
+    depay.timed_unit = depay.assembler.number();
+    depay.latency = live_latency(GST_RTP_BASE_DEPAYLOAD_SINKPAD(self));
+    depay.due = time_due(self, first->time);
   }
-  if (depay.timed_unit == depay.assembler.number())
-    return;
-  depay.timed_unit = depay.assembler.number();
-  auto* base = GST_RTP_BASE_DEPAYLOAD(self);
-  depay.due = gst_segment_to_running_time(&base->segment, GST_FORMAT_TIME, first->time);
-  const auto latency = live_latency(GST_RTP_BASE_DEPAYLOAD_SINKPAD(base));
-  if (!latency || !GST_CLOCK_TIME_IS_VALID(depay.due)) {
-    depay.timer.disarm();
-    return;
+  const GstClockTime frame = live_frame(depay);
+  depay.picture_due = GST_CLOCK_TIME_NONE;
+  if (GST_CLOCK_TIME_IS_VALID(frame) && GST_CLOCK_TIME_IS_VALID(depay.last_pts)) {
+    const GstClockTime next = depay.last_pts + frame;
+    const bool is_open = first && GST_CLOCK_TIME_IS_VALID(depay.due) && first->time <= next + frame / 2;
+    if (!is_open)
+      depay.picture_due = time_due(self, next);
   }
-  const GstClockTime frame =
-      depay.assembler.have_header() ? frame_duration(depay.assembler.header()) : GST_CLOCK_TIME_NONE;
-  depay.due += std::max(*latency + kReleaseSlack,
-                        GST_CLOCK_TIME_IS_VALID(frame) ? std::min(frame, kLongestFrame) : kUsualFrame);
-  depay.timer.arm(depay.due);
+  const GstClockTime next = std::min(depay.due, depay.picture_due);
+  if (GST_CLOCK_TIME_IS_VALID(next))
+    depay.timer.arm(next);
+  else
+    depay.timer.disarm();
+}
+
+/// Nothing came for a picture, and nothing says why: those behind show what they have.
+static void pass_over_picture(GstRtpSemanticDepay* self) {
+  Depay& depay = *self->priv;
+  const GstClockTime frame = live_frame(depay);
+  depay.last_pts += frame;
+  {
+    ObjectLock lock(self);
+    ++depay.counters.due_pictures;
+  }
+  push_gap(self, depay.last_pts, frame, false);
 }
 
 /// From the timer's thread.
-static void take_due_unit(GstRtpSemanticDepay* self) {
+static void take_due(GstRtpSemanticDepay* self) {
   Depay& depay = *self->priv;
   GstPad* sink = GST_RTP_BASE_DEPAYLOAD_SINKPAD(self);
   GST_PAD_STREAM_LOCK(sink);
   const GstClockTime now = gst_element_get_current_running_time(GST_ELEMENT(self));
-  if (!depay.timed_unit || !depay.assembler.open_unit() || !GST_CLOCK_TIME_IS_VALID(now)) {
-    // Closed in the meantime, or no longer playing.
-  } else if (now < depay.due) {
-    depay.timer.arm(depay.due); // a later unit is open by now
-  } else {
-    GST_DEBUG_OBJECT(self, "unit %u is due and not complete", *depay.timed_unit);
-    depay.timed_unit.reset();
-    depay.assembler.finish();
-    publish_counters(self);
-    ObjectLock lock(self);
-    ++depay.counters.due_units;
+  if (GST_CLOCK_TIME_IS_VALID(now) && !GST_PAD_IS_EOS(sink)) {
+    if (depay.assembler.open_unit() && depay.timed_unit && now >= depay.due) {
+      GST_DEBUG_OBJECT(self, "unit %u is due and not complete", *depay.timed_unit);
+      depay.assembler.finish();
+      publish_counters(self);
+      ObjectLock lock(self);
+      ++depay.counters.due_units;
+    } else if (GST_CLOCK_TIME_IS_VALID(depay.picture_due) && now >= depay.picture_due) {
+      pass_over_picture(self);
+    }
+    watch(self);
   }
   GST_PAD_STREAM_UNLOCK(sink);
 }
@@ -384,7 +447,7 @@ static GstBuffer* process_rtp_packet(GstRTPBaseDepayload* base, GstRTPBuffer* rt
       ByteView(payload, gst_rtp_buffer_get_payload_len(rtp)),
       {gst_rtp_buffer_get_seq(rtp), gst_rtp_buffer_get_timestamp(rtp), GST_BUFFER_PTS(rtp->buffer)});
   publish_counters(self);
-  watch_open_unit(self);
+  watch(self);
   return nullptr;
 }
 
@@ -443,6 +506,22 @@ static void forget(Depay& depay) {
   depay.assembler.set_outside_header({});
   depay.assembler.forget_header();
   depay.announced.clear();
+  depay.told_max_layer = kLayers;
+}
+
+/// What is lost is known when the jitter buffer gives up, and a bit: sinks are not to take that for late.
+static gboolean src_query(GstPad* pad, GstObject* parent, GstQuery* query) {
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
+    return gst_pad_query_default(pad, parent, query);
+  if (!gst_pad_peer_query(GST_RTP_BASE_DEPAYLOAD_SINKPAD(parent), query))
+    return FALSE;
+  gboolean live = FALSE;
+  GstClockTime least = 0, most = GST_CLOCK_TIME_NONE;
+  gst_query_parse_latency(query, &live, &least, &most);
+  if (live && least > 0)
+    gst_query_set_latency(query, live, least + kReleaseSlack,
+                          GST_CLOCK_TIME_IS_VALID(most) ? most + kReleaseSlack : most);
+  return TRUE;
 }
 
 static GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
@@ -479,7 +558,8 @@ static GstStructure* make_stats(GstRtpSemanticDepay* self) {
       "application/x-rtp-semantic-depay-stats", "packets", G_TYPE_UINT64, c.packets.packets, "bad-packets",
       G_TYPE_UINT64, c.packets.bad, "late-packets", G_TYPE_UINT64, c.packets.late, "access-units",
       G_TYPE_UINT64, c.units, "lost-units", G_TYPE_UINT64, c.packets.units_lost, "headerless-units",
-      G_TYPE_UINT64, c.packets.headerless, "due-units", G_TYPE_UINT64, c.due_units, "repeats-used",
+      G_TYPE_UINT64, c.packets.headerless, "due-units", G_TYPE_UINT64, c.due_units, "due-pictures",
+      G_TYPE_UINT64, c.due_pictures, "recovered-units", G_TYPE_UINT64, c.packets.recovered, "repeats-used",
       G_TYPE_UINT64, c.packets.repeats, "key-requests", G_TYPE_UINT64, c.key_requests, nullptr);
   for (size_t i = 0; i < kLayers; ++i) {
     Ptr<GstStructure> nested(gst_structure_new(kLayerNames[i].pad, "present", G_TYPE_UINT64,
@@ -534,7 +614,8 @@ static void finalize(GObject* object) {
 
 static void gst_rtp_semantic_depay_init(GstRtpSemanticDepay* self) {
   self->priv = new Depay([self](const ReceivedUnit& unit) { take_unit(self, unit); }, GST_ELEMENT(self),
-                         [self] { take_due_unit(self); });
+                         [self] { take_due(self); });
+  gst_pad_set_query_function(GST_RTP_BASE_DEPAYLOAD_SRCPAD(self), src_query);
 }
 
 static void gst_rtp_semantic_depay_class_init(GstRtpSemanticDepayClass* klass) {
@@ -571,7 +652,8 @@ static void gst_rtp_semantic_depay_class_init(GstRtpSemanticDepayClass* klass) {
           "Counters since READY->PAUSED (guint64): packets, bad-packets (broken), late-packets "
           "(of units that are over), access-units, lost-units (nothing of them came), "
           "headerless-units (no stream header known), due-units (handed on incomplete because their "
-          "picture was due), repeats-used (layers that a repeat brought back), key-requests, and a "
+          "picture was due), due-pictures (passed over because nothing had come), recovered-units (of which "
+          "only repeats came), repeats-used (layers that a repeat brought back), key-requests, and a "
           "structure for each layer: present, lost",
           GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
   auto* element = GST_ELEMENT_CLASS(klass);

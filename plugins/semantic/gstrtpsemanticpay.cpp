@@ -5,8 +5,10 @@
  *
  * Puts the access units of a layered stream into RTP packets (docs/rtp.md). Small layers share a packet,
  * large ones are fragmented within `mtu`, which includes RTP header extensions. Access units without layers
- * are not sent. A caption is repeated in later packets at the times of `caption-repeat`, so that one burst of
- * losses does not take it away for seconds; in a live pipeline also when no later access unit comes.
+ * are not sent. A caption is a few bytes: it goes along with the next `caption-redundancy` access units, so
+ * that it is known as soon as any of them arrives, and where none follow goes out again at the times of
+ * `caption-repeat`. Key maps, to which others refer, go along with `key-map-redundancy` access units;
+ * `map-redundancy` does that for all maps, and costs more.
  *
  * ## Example launch line
  * |[
@@ -40,6 +42,8 @@ namespace {
 
 constexpr int kDefaultConfigInterval = 2;
 constexpr char kDefaultCaptionRepeat[] = "40,200";
+constexpr guint kDefaultCaptionRedundancy = 8, kMostCaptionRedundancy = 64;
+constexpr guint kDefaultKeyMapRedundancy = 1, kMostMapRedundancy = 4;
 
 /// What a repeat waits for a unit to travel with, when the frame rate is not known, and at most.
 constexpr GstClockTime kUsualFrame = 40 * GST_MSECOND, kLongestFrame = 200 * GST_MSECOND;
@@ -50,10 +54,19 @@ struct Repeats {
   RtpLayer layer;
   uint16_t number = 0;
   std::deque<GstClockTime> due; ///< ascending
+  guint rides = 0;              ///< units that still take it along
+};
+
+/// A map to be sent again with the next units.
+struct MapCopy {
+  Bytes data;
+  RtpLayer layer;
+  uint16_t number = 0;
+  guint rides = 0;
 };
 
 struct Counters {
-  guint64 units = 0, empty_units = 0, packets = 0, headers = 0, repeats = 0;
+  guint64 units = 0, empty_units = 0, packets = 0, headers = 0, repeats = 0, map_repeats = 0;
 };
 
 /// Streaming thread, but for what says otherwise.
@@ -70,6 +83,7 @@ struct Pay {
   bool sent_unit = false;
   GstClockTime last_pts = GST_CLOCK_TIME_NONE; ///< of the last unit sent
   Repeats repeats;
+  std::deque<MapCopy> map_copies;                  ///< oldest first
   GstClockTime timed_repeat = GST_CLOCK_TIME_NONE; ///< the one the timer waits for
   Ptr<GstCaps> measured_caps;                      ///< `extension_bytes` are of these
   size_t extension_bytes = 0;
@@ -77,6 +91,8 @@ struct Pay {
 
   std::atomic<int> config_interval{kDefaultConfigInterval};
   std::atomic<int> number_offset{-1};
+  std::atomic<guint> caption_redundancy{kDefaultCaptionRedundancy};
+  std::atomic<guint> key_map_redundancy{kDefaultKeyMapRedundancy}, map_redundancy{0};
   std::atomic<bool> want_header{false}; ///< downstream asked for a key unit
   // under the object lock
   std::string repeat_text = kDefaultCaptionRepeat;
@@ -94,7 +110,16 @@ struct _GstRtpSemanticPay {
 G_DEFINE_TYPE(GstRtpSemanticPay, gst_rtp_semantic_pay, GST_TYPE_RTP_BASE_PAYLOAD)
 GST_ELEMENT_REGISTER_DEFINE(rtpsemanticpay, "rtpsemanticpay", GST_RANK_NONE, GST_TYPE_RTP_SEMANTIC_PAY)
 
-enum { PROP_0, PROP_CAPTION_REPEAT, PROP_CONFIG_INTERVAL, PROP_NUMBER_OFFSET, PROP_STATS };
+enum {
+  PROP_0,
+  PROP_CAPTION_REPEAT,
+  PROP_CAPTION_REDUNDANCY,
+  PROP_KEY_MAP_REDUNDANCY,
+  PROP_MAP_REDUNDANCY,
+  PROP_CONFIG_INTERVAL,
+  PROP_NUMBER_OFFSET,
+  PROP_STATS
+};
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
     "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_STREAM_PARSED_TEMPLATE));
@@ -236,20 +261,48 @@ static void arm_repeats(GstRtpSemanticPay* self, const std::vector<RtpEntry>& en
     if (entry.type != RtpEntry::Type::Layer || entry.layer.kind != LayerKind::Caption)
       continue;
     pay.repeats.due.clear();
-    if (!entry.layer.key || !GST_CLOCK_TIME_IS_VALID(now))
+    pay.repeats.rides = 0;
+    if (!entry.layer.key)
       return;
     pay.repeats.caption.assign(entry.data.begin(), entry.data.end());
     pay.repeats.layer = entry.layer;
     pay.repeats.number = pay.number;
+    pay.repeats.rides = pay.caption_redundancy;
+    if (!GST_CLOCK_TIME_IS_VALID(now))
+      return;
     ObjectLock lock(self);
     for (unsigned delay : pay.repeat_delays)
       pay.repeats.due.push_back(now + delay * GST_MSECOND);
   }
 }
 
-/// Those whose time has come go out as one.
-static bool repeat_due(Repeats& repeats, GstClockTime now) {
-  bool due = false;
+/// The maps of this unit, for the next ones. Without a key map all that refer to it are lost.
+static void keep_maps(Pay& pay, const std::vector<RtpEntry>& entries) {
+  for (const auto& entry : entries) {
+    if (entry.type != RtpEntry::Type::Layer || entry.layer.kind != LayerKind::Structure)
+      continue;
+    const bool referred_to = entry.layer.key && !entry.layer.discardable;
+    const guint all = pay.map_redundancy, key = pay.key_map_redundancy;
+    const guint rides = referred_to ? std::max(all, key) : all;
+    if (rides > 0)
+      pay.map_copies.push_back({Bytes(entry.data.begin(), entry.data.end()), entry.layer, pay.number, rides});
+  }
+}
+
+static RtpEntry repeat_entry(const RtpLayer& layer, uint16_t number, const Bytes& data) {
+  RtpEntry entry;
+  entry.type = RtpEntry::Type::Repeat;
+  entry.layer = layer;
+  entry.number = number;
+  entry.data = data;
+  return entry;
+}
+
+/// Whether the caption goes along with this unit, or alone: those whose time has come go out as one.
+static bool repeat_due(Repeats& repeats, GstClockTime now, bool of_unit) {
+  bool due = of_unit && repeats.rides > 0;
+  if (due)
+    --repeats.rides;
   while (!repeats.due.empty() && GST_CLOCK_TIME_IS_VALID(now) && repeats.due.front() <= now) {
     repeats.due.pop_front();
     due = true;
@@ -286,12 +339,14 @@ static void watch_repeats(GstRtpSemanticPay* self) {
     pay.timer.disarm();
 }
 
-static void count(GstRtpSemanticPay* self, bool unit, bool header, bool repeat, size_t packets) {
+static void count(GstRtpSemanticPay* self, bool unit, bool header, bool repeat, size_t map_repeats,
+                  size_t packets) {
   ObjectLock lock(self);
   Counters& c = self->priv->counters;
   ++(unit ? c.units : c.empty_units);
   c.headers += header;
   c.repeats += repeat;
+  c.map_repeats += map_repeats;
   c.packets += packets;
 }
 
@@ -318,7 +373,11 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
   uint8_t set = 0;
   for (const auto& layer : unit.layers)
     set |= uint8_t(1u << unsigned(layer.kind));
-  arm_repeats(self, layers, now);
+  // What rides along is of earlier units: asked before this unit's own caption takes its place.
+  const bool new_caption = std::any_of(
+      layers.begin(), layers.end(), [](const auto& entry) { return entry.layer.kind == LayerKind::Caption; });
+  if (new_caption)
+    arm_repeats(self, layers, now);
 
   RtpEntry extra;
   const bool header = !layers.empty() && header_due(pay, unit, now);
@@ -330,13 +389,16 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
     pay.header_time = now;
     pay.want_header = false;
   }
-  const bool repeat = (of_unit || pay.sent_unit) && repeat_due(pay.repeats, now);
-  if (repeat) {
-    extra.type = RtpEntry::Type::Repeat;
-    extra.layer = pay.repeats.layer;
-    extra.number = pay.repeats.number;
-    extra.data = pay.repeats.caption;
-    entries.push_back(extra);
+  const bool repeat =
+      !new_caption && (of_unit || pay.sent_unit) && repeat_due(pay.repeats, now, !layers.empty());
+  if (repeat)
+    entries.push_back(repeat_entry(pay.repeats.layer, pay.repeats.number, pay.repeats.caption));
+  const size_t map_repeats = layers.empty() ? 0 : pay.map_copies.size();
+  for (size_t i = 0; i < map_repeats; ++i) {
+    MapCopy& copy = pay.map_copies[i];
+    if (copy.rides > 0)
+      --copy.rides;
+    entries.push_back(repeat_entry(copy.layer, copy.number, copy.data));
   }
   entries.insert(entries.end(), layers.begin(), layers.end());
 
@@ -350,13 +412,18 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
                        pay.header_bytes.size(), GST_RTP_BASE_PAYLOAD_MTU(self));
   }
   if (of_unit) {
+    keep_maps(pay, layers);
     ++pay.number;
     pay.sent_unit = true;
     pay.last_pts = now;
   }
-  count(self, of_unit, header, repeat, payloads.size());
+  count(self, of_unit, header, repeat, map_repeats, payloads.size());
   watch_repeats(self);
-  return push_payloads(self, payloads, input, mapped, of_unit ? now : pay.last_pts, of_unit);
+  const GstFlowReturn flow =
+      push_payloads(self, payloads, input, mapped, of_unit ? now : pay.last_pts, of_unit);
+  while (!pay.map_copies.empty() && pay.map_copies.front().rides == 0)
+    pay.map_copies.pop_front();
+  return flow;
 }
 
 static GstFlowReturn send_buffer(GstRtpSemanticPay* self, GstBuffer* buffer) {
@@ -409,6 +476,7 @@ static void forget_time(Pay& pay) {
   pay.timed_repeat = GST_CLOCK_TIME_NONE;
   pay.timestamps = TimestampState{};
   pay.repeats = Repeats{};
+  pay.map_copies.clear();
   pay.sent_header = false;
   pay.header_time = GST_CLOCK_TIME_NONE;
 }
@@ -500,7 +568,7 @@ static GstStructure* make_stats(GstRtpSemanticPay* self) {
   return gst_structure_new("application/x-rtp-semantic-pay-stats", "access-units", G_TYPE_UINT64, c.units,
                            "empty-units", G_TYPE_UINT64, c.empty_units, "packets", G_TYPE_UINT64, c.packets,
                            "headers", G_TYPE_UINT64, c.headers, "caption-repeats", G_TYPE_UINT64, c.repeats,
-                           nullptr);
+                           "map-repeats", G_TYPE_UINT64, c.map_repeats, nullptr);
 }
 
 static void set_caption_repeat(GstRtpSemanticPay* self, const char* text) {
@@ -521,6 +589,15 @@ static void set_property(GObject* object, guint id, const GValue* value, GParamS
   case PROP_CAPTION_REPEAT:
     set_caption_repeat(self, g_value_get_string(value));
     break;
+  case PROP_CAPTION_REDUNDANCY:
+    self->priv->caption_redundancy = g_value_get_uint(value);
+    break;
+  case PROP_KEY_MAP_REDUNDANCY:
+    self->priv->key_map_redundancy = g_value_get_uint(value);
+    break;
+  case PROP_MAP_REDUNDANCY:
+    self->priv->map_redundancy = g_value_get_uint(value);
+    break;
   case PROP_CONFIG_INTERVAL:
     self->priv->config_interval = g_value_get_int(value);
     break;
@@ -540,6 +617,15 @@ static void get_property(GObject* object, guint id, GValue* value, GParamSpec* p
     g_value_set_string(value, self->priv->repeat_text.c_str());
     break;
   }
+  case PROP_CAPTION_REDUNDANCY:
+    g_value_set_uint(value, self->priv->caption_redundancy);
+    break;
+  case PROP_KEY_MAP_REDUNDANCY:
+    g_value_set_uint(value, self->priv->key_map_redundancy);
+    break;
+  case PROP_MAP_REDUNDANCY:
+    g_value_set_uint(value, self->priv->map_redundancy);
+    break;
   case PROP_CONFIG_INTERVAL:
     g_value_set_int(value, self->priv->config_interval);
     break;
@@ -578,6 +664,23 @@ static void gst_rtp_semantic_pay_class_init(GstRtpSemanticPayClass* klass) {
           "unit, separated by commas; empty: never",
           kDefaultCaptionRepeat, flags(GST_PARAM_MUTABLE_PLAYING)));
   g_object_class_install_property(
+      object, PROP_CAPTION_REDUNDANCY,
+      g_param_spec_uint("caption-redundancy", "Caption redundancy",
+                        "With how many of the next access units a caption is sent again", 0,
+                        kMostCaptionRedundancy, kDefaultCaptionRedundancy, flags(GST_PARAM_MUTABLE_PLAYING)));
+  g_object_class_install_property(
+      object, PROP_KEY_MAP_REDUNDANCY,
+      g_param_spec_uint("key-map-redundancy", "Key map redundancy",
+                        "With how many of the next access units a map that others refer to is sent again", 0,
+                        kMostMapRedundancy, kDefaultKeyMapRedundancy, flags(GST_PARAM_MUTABLE_PLAYING)));
+  g_object_class_install_property(
+      object, PROP_MAP_REDUNDANCY,
+      g_param_spec_uint(
+          "map-redundancy", "Map redundancy",
+          "With how many of the next access units any map is sent again; receivers' jitter buffers "
+          "must wait for so many pictures",
+          0, kMostMapRedundancy, 0, flags(GST_PARAM_MUTABLE_PLAYING)));
+  g_object_class_install_property(
       object, PROP_CONFIG_INTERVAL,
       g_param_spec_int("config-interval", "Configuration interval",
                        "Seconds between in-band stream headers (-1: with every key unit, 0: never, receivers "
@@ -592,7 +695,7 @@ static void gst_rtp_semantic_pay_class_init(GstRtpSemanticPayClass* klass) {
       object, PROP_STATS,
       g_param_spec_boxed("stats", "Statistics",
                          "Counters since READY->PAUSED (guint64): access-units, empty-units (nothing to "
-                         "send), packets, headers (in-band), caption-repeats",
+                         "send), packets, headers (in-band), caption-repeats, map-repeats",
                          GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
   auto* element = GST_ELEMENT_CLASS(klass);
   element->change_state = change_state;

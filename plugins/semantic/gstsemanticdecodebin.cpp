@@ -20,10 +20,12 @@
  */
 #include "plugins/semantic/gstsemanticdecodebin.h"
 
+#include "gst/semantic/max_layer.hpp"
 #include "models/profile/profile.hpp"
 #include "plugins/semantic/bin_children.hpp"
 #include "plugins/semantic/layer_caps.hpp"
 
+#include <array>
 #include <atomic>
 #include <vector>
 
@@ -46,6 +48,7 @@ struct DecodeBin {
              *signal_queue = nullptr;
   std::string missing;
   std::atomic<int> max_layer{kLayers};
+  std::array<int, kLayers> told_max_layer{kLayers, kLayers, kLayers}; ///< each in its pad's streaming thread
   bool plumbed = false; ///< streaming thread; state change thread when that has ended
   // under the object lock
   int threads = 0;
@@ -73,10 +76,26 @@ static GstStaticPadTemplate src_template =
 
 // ---- probes -------------------------------------------------------------------------------------------
 
+/// The joins are to know that a layer is not wanted: then nothing stands in for it.
+static void tell_max_layer(GstSemanticDecodeBin* self, GstPad* pad, int index) {
+  DecodeBin& bin = *self->priv;
+  const int most = bin.max_layer;
+  Ptr<GstPad> peer(gst_pad_get_peer(pad));
+  if (bin.told_max_layer[size_t(index)] == most || !peer)
+    return;
+  bin.told_max_layer[size_t(index)] = most;
+  GstStructure* s = gst_structure_new(GSEM_EVENT_MAX_LAYER, "max-layer", G_TYPE_UINT, guint(most), nullptr);
+  gst_pad_send_event(peer.get(), gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, s));
+}
+
 /// Over `max-layer` a layer counts as not sent: its buffers become GAPs, so that the joins above go on
 /// without waiting.
 static GstPadProbeReturn drop_layer(GstPad* pad, GstPadProbeInfo* info, gpointer object) {
   auto* self = GST_SEMANTIC_DECODE_BIN(object);
+  const bool picture = (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) ||
+                       GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_GAP;
+  if (picture && layer_index(GST_PAD_NAME(pad)) >= 0)
+    tell_max_layer(self, pad, layer_index(GST_PAD_NAME(pad)));
   if (layer_index(GST_PAD_NAME(pad)) < self->priv->max_layer)
     return GST_PAD_PROBE_OK;
   GstClockTime pts = GST_CLOCK_TIME_NONE, duration = GST_CLOCK_TIME_NONE;
@@ -260,8 +279,10 @@ static GstStateChangeReturn change_state(GstElement* element, GstStateChange tra
   }
   const auto result =
       GST_ELEMENT_CLASS(gst_semantic_decode_bin_parent_class)->change_state(element, transition);
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     tear_down(self);
+    self->priv->told_max_layer.fill(kLayers);
+  }
   return result;
 }
 

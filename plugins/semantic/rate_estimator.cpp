@@ -45,7 +45,10 @@ constexpr size_t kFewPackets = 10;
 constexpr double kMuchLoss = 0.1;
 
 constexpr uint64_t kAgeSlot = 2'000'000'000;
-constexpr double kReportGrace = 50; ///< ms
+constexpr double kReportGrace = 40; ///< ms
+/// Each ms that a report is overdue weighs so much in what may be sent: nobody knows how much less the link
+/// carries, and what is sent in the meantime waits there.
+constexpr double kOverdueWeight = 6;
 constexpr uint64_t kSilence = 1'000'000'000, kSilencePause = 500'000'000;
 constexpr size_t kMostSendings = 4096; ///< also of arrivals and fates: whatever reports say
 constexpr double kMostDelay = 1e12;    ///< ns
@@ -358,7 +361,7 @@ uint64_t RateEstimator::rate(uint64_t now, const Settings& settings) {
 }
 
 uint64_t RateEstimator::pace(uint64_t now, const Settings& settings) const {
-  const double queue = double(queue_delay(now)) / kMs;
+  const double queue = std::max(double(queue_delay(now)) / kMs, kOverdueWeight * overdue(now));
   if (!reported_ || queue < kDrainFrom)
     return std::max(settings.min, uint64_t(rate_));
   // Of what is really sent: the estimate may be far above.

@@ -2,6 +2,7 @@
 #include "plugins/semantic/rtp_assembler.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace gsem {
 
@@ -25,7 +26,8 @@ RtpLayer unknown_layer(LayerKind kind) {
 } // namespace
 
 void RtpAssembler::reset() {
-  started_ = open_ = false;
+  started_ = open_ = recovered_ = false;
+  last_arrival_.reset();
   units_lost_ = 0;
   header_here_ = false;
   assembling_ = 0;
@@ -63,7 +65,10 @@ void RtpAssembler::feed(ByteView payload, const RtpArrival& arrival) {
     ++counters_.bad;
     return;
   }
-  const bool of_unit = begin(descriptor, arrival);
+  std::vector<Found> found;
+  if (started_ && !descriptor.fragment)
+    found = find_repeats(descriptor, payload, size);
+  const bool of_unit = begin(descriptor, found, arrival);
   if (descriptor.fragment) {
     if (of_unit)
       take_fragment(descriptor, payload.subspan(size), arrival.sequence);
@@ -76,8 +81,33 @@ void RtpAssembler::feed(ByteView payload, const RtpArrival& arrival) {
     close();
 }
 
+/// Repeats come with a later unit: before that closes the open one, they fill what it lacks. Gives those of
+/// units between the last one and this packet's, of which nothing came.
+std::vector<RtpAssembler::Found> RtpAssembler::find_repeats(const RtpDescriptor& descriptor, ByteView payload,
+                                                            size_t size) {
+  std::vector<Found> found;
+  const int ahead = int16_t(uint16_t(descriptor.number - number_));
+  RtpEntryReader reader(descriptor, payload, size);
+  RtpEntry entry;
+  while (!reader.done() && reader.next(entry) == Status::Ok) {
+    const size_t kind = size_t(entry.layer.kind);
+    if (entry.type != RtpEntry::Type::Repeat || !wanted(kind) ||
+        entry.data.size() > max_payload_bytes(entry.layer.kind))
+      continue;
+    const int after = int16_t(uint16_t(entry.number - number_));
+    if (after == 0 && open_ && (layers_ >> kind & 1) && slots_[kind].state != State::Complete) {
+      take_layer(entry);
+      ++counters_.repeats;
+    } else if (after > 0 && (after < ahead || (after == ahead && descriptor.layers == 0))) {
+      found.push_back({entry.number, entry.layer, entry.data});
+    }
+  }
+  return found;
+}
+
 /// Closes and opens units. False: what the packet has of a unit is not wanted.
-bool RtpAssembler::begin(const RtpDescriptor& descriptor, const RtpArrival& arrival) {
+bool RtpAssembler::begin(const RtpDescriptor& descriptor, const std::vector<Found>& found,
+                         const RtpArrival& arrival) {
   const bool has_unit = descriptor.layers != 0;
   if (!started_) {
     started_ = true;
@@ -106,12 +136,14 @@ bool RtpAssembler::begin(const RtpDescriptor& descriptor, const RtpArrival& arri
   close();
   if (ahead > 0) {
     // A packet without a part of a unit names the last one sent: that is missing too.
-    const unsigned lost = unsigned(ahead) - (has_unit ? 1 : 0);
+    const unsigned made = found.empty() ? 0 : recover(descriptor, found, arrival);
+    const unsigned lost = unsigned(ahead) - made - (has_unit ? 1 : 0);
     counters_.units_lost += lost;
     units_lost_ += lost;
   } else {
     have_last_ = {};
     repeats_ = {};
+    last_arrival_.reset();
     units_lost_ = 0;
   }
   number_ = descriptor.number;
@@ -120,11 +152,66 @@ bool RtpAssembler::begin(const RtpDescriptor& descriptor, const RtpArrival& arri
   return has_unit;
 }
 
+/// When unit `number` would have come, between the last one that did and `last`.
+RtpArrival RtpAssembler::between(uint16_t number, uint16_t last_number, const RtpArrival& last) const {
+  RtpArrival arrival = last;
+  const int whole = int16_t(uint16_t(last_number - last_arrival_number_));
+  const int part = int16_t(uint16_t(number - last_arrival_number_));
+  if (!last_arrival_ || whole <= 0)
+    return arrival;
+  arrival.rtp_time = last_arrival_->rtp_time +
+                     uint32_t(int64_t(int32_t(last.rtp_time - last_arrival_->rtp_time)) * part / whole);
+  constexpr uint64_t kNoTime = UINT64_MAX;
+  if (last.time != kNoTime && last_arrival_->time != kNoTime && last.time > last_arrival_->time)
+    arrival.time = last_arrival_->time + (last.time - last_arrival_->time) / unsigned(whole) * unsigned(part);
+  return arrival;
+}
+
+/// Hands on units made of repeats alone, before the packet's own. Gives how many numbers up to the last of
+/// them there were; those that nothing brings back are counted.
+unsigned RtpAssembler::recover(const RtpDescriptor& descriptor, const std::vector<Found>& found,
+                               const RtpArrival& arrival) {
+  const uint16_t before = number_;
+  const auto after = [&](uint16_t number) { return unsigned(uint16_t(number - before)); };
+  std::set<unsigned> which;
+  for (const auto& one : found)
+    which.insert(after(one.number));
+  unsigned done = 0;
+  std::vector<std::pair<unsigned, RtpArrival>> times;
+  for (unsigned distance : which)
+    times.emplace_back(distance, between(uint16_t(before + distance), descriptor.number, arrival));
+  for (const auto& [distance, time] : times) {
+    counters_.units_lost += distance - done - 1;
+    units_lost_ += distance - done - 1;
+    done = distance;
+    RtpDescriptor unit;
+    unit.number = uint16_t(before + distance);
+    // What else it had is not known; most likely what this one has. Captions are not in every unit.
+    unit.layers = uint8_t(descriptor.layers & ~(1u << unsigned(LayerKind::Caption)));
+    for (const auto& one : found)
+      if (after(one.number) == distance)
+        unit.layers |= uint8_t(1u << unsigned(one.layer.kind));
+    open(unit, time);
+    for (const auto& one : found)
+      if (after(one.number) == distance) {
+        take_layer({.layer = one.layer, .data = one.data});
+        ++counters_.repeats;
+      }
+    ++counters_.recovered;
+    recovered_ = true;
+    close();
+    recovered_ = false;
+  }
+  return done;
+}
+
 void RtpAssembler::open(const RtpDescriptor& descriptor, const RtpArrival& arrival) {
   open_ = true;
   number_ = descriptor.number;
   layers_ = descriptor.layers;
   first_ = arrival;
+  last_arrival_ = arrival;
+  last_arrival_number_ = descriptor.number;
   assembling_ = 0;
   for (auto& slot : slots_) {
     slot.state = State::Missing;
@@ -303,6 +390,7 @@ void RtpAssembler::close() {
   ReceivedUnit unit;
   unit.number = number_;
   unit.first = first_;
+  unit.recovered = recovered_;
   resolve(unit);
   hand_on(unit);
 }

@@ -33,6 +33,7 @@ struct ReceivedUnit {
   unsigned units_lost = 0;           ///< whole units missing in front of it
   bool header_here = false;          ///< a stream header came with it
   bool repeat_only = false;          ///< made of a repeat that came alone, after the unit of this number
+  bool recovered = false;            ///< made of repeats; `first` is interpolated between its neighbours
   std::vector<ReceivedLayer> layers; ///< ascending kind
 };
 
@@ -43,6 +44,7 @@ struct RtpCounters {
   uint64_t units_lost = 0; ///< nothing of them came
   uint64_t headerless = 0; ///< units dropped because no stream header was known
   uint64_t repeats = 0;    ///< layers that a repeat brought back
+  uint64_t recovered = 0;  ///< units of which only repeats came
 };
 
 class RtpAssembler {
@@ -92,7 +94,19 @@ private:
     Bytes data;
   };
 
-  bool begin(const bitstream::RtpDescriptor& descriptor, const RtpArrival& arrival);
+  /// What a repeat brings back of a unit of which no packet came.
+  struct Found {
+    uint16_t number = 0;
+    bitstream::RtpLayer layer;
+    ByteView data; ///< into the packet
+  };
+
+  std::vector<Found> find_repeats(const bitstream::RtpDescriptor& descriptor, ByteView payload, size_t size);
+  bool begin(const bitstream::RtpDescriptor& descriptor, const std::vector<Found>& found,
+             const RtpArrival& arrival);
+  unsigned recover(const bitstream::RtpDescriptor& descriptor, const std::vector<Found>& found,
+                   const RtpArrival& arrival);
+  RtpArrival between(uint16_t number, uint16_t last_number, const RtpArrival& last) const;
   void open(const bitstream::RtpDescriptor& descriptor, const RtpArrival& arrival);
   void take_fragment(const bitstream::RtpDescriptor& descriptor, ByteView piece, uint16_t sequence);
   void take_entries(const bitstream::RtpDescriptor& descriptor, ByteView payload, size_t size, bool whole);
@@ -119,7 +133,10 @@ private:
   uint8_t layers_ = 0;
   unsigned units_lost_ = 0;
   bool header_here_ = false;
+  bool recovered_ = false;
   RtpArrival first_;
+  std::optional<RtpArrival> last_arrival_; ///< of the last unit that was opened, `last_arrival_number_`
+  uint16_t last_arrival_number_ = 0;
   size_t assembling_ = 0; ///< kind, 0: none
   uint16_t next_sequence_ = 0;
   std::array<Slot, kKinds> slots_;

@@ -142,6 +142,19 @@ static gboolean gst_signal_dec_stop(GstAggregator* agg) {
   return stopped;
 }
 
+/// Too late to be shown, but later maps may refer to it.
+static void gst_signal_dec_late(GstSemanticLayerJoin* join, GstAggregatorPad* pad, GstBuffer* buffer) {
+  if (!g_str_equal(GST_PAD_NAME(pad), GSEM_PAD_STRUCTURE) ||
+      GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT))
+    return;
+  guarded(join, FALSE, [&]() -> gboolean {
+    const GstClockTime time =
+        gst_segment_to_running_time(&pad->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+    GST_SIGNAL_DEC(join)->priv->maps.decode(GST_ELEMENT(join), buffer, time);
+    return TRUE;
+  });
+}
+
 static void gst_signal_dec_reset(GstSemanticLayerJoin* join) {
   SignalDecPrivate* priv = GST_SIGNAL_DEC(join)->priv;
   priv->cancel.rearm();
@@ -391,7 +404,8 @@ static GstFlowReturn finish(GstSignalDec* self, const GstSemanticJoinSet& set, P
     settings = priv->concealment;
   }
   out = priv->fade.apply(GST_AGGREGATOR(self), priv->output, std::move(out),
-                         settings.conceal ? settings.fade : 0);
+                         settings.conceal && set.pads[SIGNAL].state != GST_SEMANTIC_JOIN_OFF ? settings.fade
+                                                                                             : 0);
   if (!out)
     return GST_PAD_IS_FLUSHING(GST_AGGREGATOR_SRC_PAD(self)) ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
   if (priv->fade.concealed())
@@ -422,11 +436,11 @@ static GstFlowReturn gst_signal_dec_join(GstSemanticLayerJoin* join, GstSemantic
   return guarded(self, GST_FLOW_ERROR, [&]() -> GstFlowReturn {
     SignalDecPrivate* priv = self->priv;
     choose_output(self);
-    if (!priv->output.known())
-      return GST_FLOW_OK; // only GAPs so far, and no caps: nobody has said how large a picture is
+    const maps::Map* map = take_helpers(self, *set);
+    if (!priv->output.known()) // only GAPs so far, and no caps: nobody has said how large a picture is
+      return GST_SEMANTIC_JOIN_FLOW_NOTHING;
     if (GstFlowReturn flow = priv->output.ready(GST_AGGREGATOR(self)); flow != GST_FLOW_OK)
       return flow;
-    const maps::Map* map = take_helpers(self, *set);
     Ptr<GstBuffer> out;
     runtime::Outcome outcome;
     if (set->pads[SIGNAL].buffer)
@@ -545,5 +559,6 @@ static void gst_signal_dec_class_init(GstSignalDecClass* klass) {
   join_class->pad_names[SIGNAL] = GSEM_PAD_SIGNAL;
   join_class->join = gst_signal_dec_join;
   join_class->pad_caps = gst_signal_dec_pad_caps;
+  join_class->late = gst_signal_dec_late;
   join_class->reset = gst_signal_dec_reset;
 }

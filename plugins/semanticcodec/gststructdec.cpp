@@ -5,7 +5,8 @@
  * Layer 2: gives the picture from below (request pad `sink`) the shapes of the edge map. Without a `sink` pad
  * it shows the map itself as GRAY8, or, where downstream takes RGB only, a picture made from the map alone.
  *
- * A map that is missing, lost, late or damaged is no error. In a video the map before it serves again, for
+ * A map that is missing, lost, late or damaged is no error (nor is one that a `max-layer` leaves out: nothing
+ * stands in for that). In a video the map before it serves again, for
  * `hold-time`; after that, and in still pictures, the picture from below goes through by reference, with the
  * same caps. `stats` counts why. A missing picture from below is no error either: the one before it serves
  * again, or the picture is made from the map alone. When a map cannot be read because its key map is missing,
@@ -157,6 +158,19 @@ static gboolean gst_struct_dec_stop(GstAggregator* agg) {
   priv->output.reset();
   priv->base_known = false;
   return stopped;
+}
+
+/// Too late to be shown, but later maps may refer to it.
+static void gst_struct_dec_late(GstSemanticLayerJoin* join, GstAggregatorPad* pad, GstBuffer* buffer) {
+  if (!g_str_equal(GST_PAD_NAME(pad), GSEM_PAD_STRUCTURE) ||
+      GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT))
+    return;
+  guarded(join, FALSE, [&]() -> gboolean {
+    const GstClockTime time =
+        gst_segment_to_running_time(&pad->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+    GST_STRUCT_DEC(join)->priv->maps.decode(GST_ELEMENT(join), buffer, time);
+    return TRUE;
+  });
 }
 
 static void gst_struct_dec_reset(GstSemanticLayerJoin* join) {
@@ -355,7 +369,8 @@ static UsedMap choose_map(GstStructDec* self, const GstSemanticJoinSet& set) {
   }
   Concealment concealment = concealment_now(self);
   bool may_hold = concealment.settings.conceal && GST_VIDEO_INFO_FPS_N(&priv->output.info()) > 0 &&
-                  joined.state != GST_SEMANTIC_JOIN_EOS && joined.state != GST_SEMANTIC_JOIN_UNLINKED;
+                  joined.state != GST_SEMANTIC_JOIN_EOS && joined.state != GST_SEMANTIC_JOIN_OFF &&
+                  joined.state != GST_SEMANTIC_JOIN_UNLINKED;
   if (used.map || !may_hold)
     return used;
   used.map = priv->maps.held(set.running_time, concealment.hold * GST_MSECOND);
@@ -429,8 +444,9 @@ static GstFlowReturn finish(GstStructDec* self, const GstSemanticJoinSet& set, P
   if (out)
     priv->output.remember(out.get()); // without the mixture: it serves as it is meant
   ConcealSettings settings = concealment_now(self).settings;
-  out = priv->fade.apply(GST_AGGREGATOR(self), priv->output, std::move(out),
-                         settings.conceal ? settings.fade : 0);
+  out = priv->fade.apply(
+      GST_AGGREGATOR(self), priv->output, std::move(out),
+      settings.conceal && set.pads[STRUCTURE].state != GST_SEMANTIC_JOIN_OFF ? settings.fade : 0);
   if (!out)
     return GST_PAD_IS_FLUSHING(GST_AGGREGATOR_SRC_PAD(self)) ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
   if (priv->fade.concealed())
@@ -585,5 +601,6 @@ static void gst_struct_dec_class_init(GstStructDecClass* klass) {
   join_class->pad_names[STRUCTURE] = GSEM_PAD_STRUCTURE;
   join_class->join = gst_struct_dec_join;
   join_class->pad_caps = gst_struct_dec_pad_caps;
+  join_class->late = gst_struct_dec_late;
   join_class->reset = gst_struct_dec_reset;
 }

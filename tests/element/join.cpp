@@ -24,8 +24,13 @@ static GstStaticPadTemplate template_b =
 static GstStaticPadTemplate template_src =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-joined"));
 
+/// Shows nothing before the first buffer, as an element that does not know the size of its pictures yet.
+static bool wait_for_data;
+
 static GstFlowReturn write_set(GstSemanticLayerJoin* self, GstSemanticJoinSet* set) {
-  const char letters[] = "PNLTEU";
+  const char letters[] = "PNLTEUO";
+  if (wait_for_data && !set->pads[0].buffer && !set->pads[1].buffer)
+    return GST_SEMANTIC_JOIN_FLOW_NOTHING;
   std::string text;
   for (int i = 0; i < 2; ++i) {
     text += letters[set->pads[i].state];
@@ -368,6 +373,40 @@ GST_START_TEST(live_deadline_and_late_buffer) {
 }
 GST_END_TEST
 
+/// A set of which nothing could be shown is not over: its data, which come later, are.
+GST_START_TEST(live_gaps_before_any_data) {
+  Bench bench;
+  gst_harness_use_testclock(bench.a);
+  gst_harness_set_live(bench.a, TRUE);
+  gst_harness_set_upstream_latency(bench.a, 0);
+  g_object_set(bench.element, "latency", guint64(50 * GST_MSECOND), nullptr);
+  gst_harness_play(bench.a);
+  wait_for_data = true;
+  bench.gap(bench.b, 0);
+  fail_unless(gst_harness_crank_single_clock_wait(bench.a)); // the deadline of a set with nothing in it
+  bench.gap(bench.b, kFrame);
+  bench.push(bench.a, 0);
+  bench.expect("PN", 0);
+  bench.push(bench.a, kFrame);
+  bench.expect("PN", kFrame);
+  fail_unless_equals_uint64(bench.stat("a", "dropped"), 0);
+  wait_for_data = false;
+}
+GST_END_TEST
+
+GST_START_TEST(behind_a_gap_of_its_own_is_late) {
+  Bench bench;
+  bench.push(bench.a, 0);
+  bench.gap(bench.b, 0, kFrame, true);
+  bench.expect("PL", 0);
+  bench.push(bench.b, 0);
+  bench.push(bench.a, kFrame);
+  bench.push(bench.b, kFrame);
+  bench.expect("PP", kFrame);
+  fail_unless_equals_uint64(bench.stat("b", "dropped"), 1);
+}
+GST_END_TEST
+
 GST_START_TEST(live_gap_needs_no_deadline) {
   Bench bench;
   gst_harness_use_testclock(bench.a);
@@ -436,6 +475,8 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, stills_at_equal_times_are_all_kept);
   tcase_add_test(tc, flush_with_an_unlinked_pad);
   tcase_add_test(tc, live_deadline_and_late_buffer);
+  tcase_add_test(tc, live_gaps_before_any_data);
+  tcase_add_test(tc, behind_a_gap_of_its_own_is_late);
   tcase_add_test(tc, live_gap_needs_no_deadline);
   tcase_add_test(tc, bytes_segment_is_an_error);
   tcase_add_test(tc, meta_follows_copies_not_parts);

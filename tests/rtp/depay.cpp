@@ -98,7 +98,8 @@ void check_losses(const Sent& sent, const Units& units, const std::set<size_t>& 
   fail_unless_equals_int(gaps, expected_gaps);
 }
 
-const char* const kQuiet = "mtu=200 caption-repeat=\"\" config-interval=0 ";
+const char* const kQuiet =
+    "mtu=200 caption-repeat=\"\" caption-redundancy=0 key-map-redundancy=0 config-interval=0 ";
 
 } // namespace
 
@@ -184,7 +185,7 @@ GST_END_TEST
 GST_START_TEST(repeats_bring_a_caption_back) {
   // Access units of their own at 40 and 200 ms, or none there: then the repeat travels alone.
   for (bool alone : {false, true}) {
-    Sender sender(stream::header({1, 3}), "mtu=100 config-interval=0");
+    Sender sender(stream::header({1, 3}), "mtu=100 caption-redundancy=0 config-interval=0");
     const Bytes caption = stream::payload(1, 9);
     std::vector<Packet> packets;
     for (auto& packet : sender.send(0, {{1, caption}, {3, stream::payload(2, 200), true, true}}))
@@ -201,13 +202,86 @@ GST_START_TEST(repeats_bring_a_caption_back) {
     for (const auto& packet : packets)
       receiver.push(packet);
     const auto out = receiver.take();
-    fail_unless_equals_int(out.size(), alone ? 2 : 8);
-    fail_unless(out[0].lost == std::vector<unsigned>{1});
-    fail_unless(out[1].layers.at(1) == caption && out[1].lost.empty());
-    fail_unless_equals_uint64(out[1].pts, kFrame);
-    for (size_t i = 2; i < out.size(); ++i) // the second copy is of no use any more
+    fail_unless_equals_int(out.size(), alone ? 1 : 8);
+    // The unit that it was of still waits for it.
+    fail_unless(out[0].layers.at(1) == caption && out[0].lost.empty());
+    fail_unless_equals_uint64(out[0].pts, 0);
+    for (size_t i = 1; i < out.size(); ++i) // the second copy is of no use any more
       fail_unless(out[i].layers.count(1) == 0 && out[i].lost.empty());
     fail_unless_equals_uint64(receiver.counter("repeats-used"), 1);
+  }
+}
+GST_END_TEST
+
+/// With copies in the next unit nothing but the signal of a lost packet is lost, and all is in its own time.
+GST_START_TEST(copies_bring_lost_units_back) {
+  Sender sender(stream::header({1, 2, 3}), "map-redundancy=1 caption-redundancy=2 config-interval=0");
+  constexpr size_t kUnits = 9;
+  std::vector<Packet> packets;
+  std::vector<std::vector<Piece>> units;
+  for (size_t tick = 0; tick < kUnits; ++tick) {
+    std::vector<Piece> pieces;
+    if (tick % 3 == 1)
+      pieces.push_back({1, stream::payload(int(tick), 9)});
+    const bool key = tick % 4 == 0;
+    pieces.push_back({2, stream::payload(int(tick) + 20, 60), key, !key});
+    pieces.push_back({3, stream::payload(int(tick) + 40, 100), true, true});
+    units.push_back(pieces);
+    const auto sent = sender.send(tick, pieces);
+    fail_unless_equals_int(sent.size(), 1);
+    packets.push_back(sent[0]);
+  }
+  for (size_t lost = 1; lost + 1 < kUnits; ++lost)
+    for (size_t other = lost; other + 1 < kUnits; ++other) {
+      if (other == lost + 1)
+        continue; // two in a row are too many for one copy
+      Receiver receiver(sender.caps());
+      for (size_t i = 0; i < kUnits; ++i)
+        if (i != lost && i != other)
+          receiver.push(packets[i]);
+      const auto out = receiver.take();
+      fail_unless_equals_int(out.size(), kUnits);
+      fail_unless_equals_int(receiver.gaps(), 0);
+      fail_unless_equals_uint64(receiver.counter("lost-units"), 0);
+      fail_unless_equals_uint64(receiver.counter("recovered-units"), lost == other ? 1 : 2);
+      for (size_t i = 0; i < kUnits; ++i) {
+        const bool gone = i == lost || i == other;
+        fail_unless_equals_uint64(out[i].pts, i * kFrame);
+        fail_unless_equals_uint64(out[i].unit.timestamp, i);
+        fail_unless(out[i].lost == (gone ? std::vector<unsigned>{3} : std::vector<unsigned>{}));
+        for (const auto& piece : units[i])
+          if (piece.kind != 3 || !gone)
+            fail_unless(out[i].layers.at(unsigned(piece.kind)) == piece.payload);
+        fail_unless_equals_int(out[i].layers.count(1), i % 3 == 1);
+      }
+    }
+}
+GST_END_TEST
+
+/// Of two in a row the second comes back, and the caption of the first, which has two copies.
+GST_START_TEST(captions_outlast_bursts) {
+  Sender sender(stream::header({1, 3}), "caption-redundancy=4 caption-repeat=\"\" config-interval=0");
+  std::vector<Packet> packets;
+  const Bytes caption = stream::payload(1, 9);
+  for (uint64_t tick = 0; tick < 8; ++tick) {
+    std::vector<Piece> pieces{{3, {uint8_t(tick)}, true, true}};
+    if (tick == 1)
+      pieces.insert(pieces.begin(), Piece{1, caption});
+    packets.push_back(sender.send(tick, pieces).at(0));
+  }
+  for (size_t burst = 1; burst <= 5; ++burst) {
+    Receiver receiver(sender.caps());
+    for (size_t i = 0; i < packets.size(); ++i)
+      if (i < 1 || i > burst)
+        receiver.push(packets[i]);
+    const auto out = receiver.take();
+    const bool known = burst <= 4;
+    fail_unless_equals_int(out.size(), packets.size() - burst + known);
+    fail_unless_equals_int(receiver.gaps(), int(burst) - known);
+    if (!known)
+      continue;
+    fail_unless_equals_uint64(out[1].pts, kFrame);
+    fail_unless(out[1].layers.at(1) == caption);
   }
 }
 GST_END_TEST
@@ -516,6 +590,8 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, round_trip_is_byte_exact);
   tcase_add_test(tc, flags_travel);
   tcase_add_test(tc, repeats_bring_a_caption_back);
+  tcase_add_test(tc, copies_bring_lost_units_back);
+  tcase_add_test(tc, captions_outlast_bursts);
   tcase_add_test(tc, repeats_of_what_came_change_nothing);
   tcase_add_test(tc, late_join_at_every_packet);
   tcase_add_test(tc, numbers_wrap);

@@ -51,7 +51,8 @@ GST_END_TEST
 
 GST_START_TEST(large_layers_are_fragmented) {
   for (guint mtu : {100u, 500u, 1400u}) {
-    Sender sender(stream::header({1, 2, 3}), "config-interval=0 mtu=" + std::to_string(mtu));
+    Sender sender(stream::header({1, 2, 3}),
+                  "key-map-redundancy=0 config-interval=0 mtu=" + std::to_string(mtu));
     uint32_t time = 0;
     uint16_t sequence = 0;
     for (uint64_t tick = 0; tick < 3; ++tick) {
@@ -165,7 +166,8 @@ GST_START_TEST(captions_are_repeated_in_time) {
   for (const Case& c :
        {Case{"caption-repeat=\"40,200\"", {1, 5}}, Case{"", {1, 5}}, Case{"caption-repeat=\"\"", {}},
         Case{"caption-repeat=\" 300 , 90\"", {3, 8}}, Case{"caption-repeat=\"1,2,3\"", {1}}}) {
-    Sender sender(stream::header({1, 3}), std::string("config-interval=0 ") + c.property);
+    Sender sender(stream::header({1, 3}),
+                  std::string("caption-redundancy=0 config-interval=0 ") + c.property);
     const Bytes caption = stream::payload(1, 9);
     const auto with_caption = sender.send(0, {{1, caption}, kSignal});
     const uint16_t number = contents(with_caption.at(0)).descriptor.number;
@@ -290,7 +292,8 @@ GST_END_TEST
 GST_START_TEST(header_extensions_count_in_the_mtu) {
   for (guint mtu : {100u, 300u, 1400u}) {
     Sender sender(stream::header({1, 2, 3}),
-                  "config-interval=0 caption-repeat=\"\" mtu=" + std::to_string(mtu));
+                  "config-interval=0 caption-repeat=\"\" caption-redundancy=0 key-map-redundancy=0 mtu=" +
+                      std::to_string(mtu));
     Ptr<GstElement> pay(gst_harness_find_element(sender.harness(), "rtpsemanticpay"));
     for (guint id : {3u, 5u}) {
       const char* uri = id == 3 ? "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"

@@ -12,7 +12,8 @@ using stream::Piece;
 namespace {
 
 constexpr GstClockTime kLatency = 100 * GST_MSECOND, kSlack = 20 * GST_MSECOND;
-const char* const kFragmented = "mtu=200 caption-repeat=\"\" config-interval=0";
+const char* const kFragmented =
+    "mtu=200 caption-repeat=\"\" caption-redundancy=0 key-map-redundancy=0 config-interval=0";
 
 std::vector<Piece> large_unit(int seed) {
   return {{1, stream::payload(seed, 9)},
@@ -106,6 +107,51 @@ GST_START_TEST(the_timer_follows_the_open_unit) {
 }
 GST_END_TEST
 
+/// GAP events since the last call, with their times; `missing`: how many say that something was lost.
+static std::vector<GstClockTime> take_gaps(GstHarness* harness, int& missing) {
+  std::vector<GstClockTime> times;
+  while (GstEvent* event = gst_harness_try_pull_event(harness)) {
+    if (GST_EVENT_TYPE(event) == GST_EVENT_GAP) {
+      GstGapFlags flags = GstGapFlags(0);
+      gst_event_parse_gap(event, &times.emplace_back(), nullptr);
+      gst_event_parse_gap_flags(event, &flags);
+      missing += (flags & GST_GAP_FLAG_MISSING_DATA) != 0;
+    }
+    gst_event_unref(event);
+  }
+  return times;
+}
+
+/// Whatever comes or not, something goes on for each picture at its time, once.
+GST_START_TEST(every_picture_is_told_of) {
+  Bench bench;
+  GstHarness* harness = bench.receiver->harness();
+  std::vector<Packet> fourth;
+  bench.sender.send(2, large_unit(9)); // lost, as the second
+  fourth = bench.sender.send(3, large_unit(13));
+  for (const auto& packet : bench.packets)
+    bench.receiver->push(packet);
+  fail_unless_equals_int(bench.receiver->take().size(), 1);
+  int missing = 0;
+  take_gaps(harness, missing);
+  if (next_deadline(harness) < kFrame + kLatency + kSlack) // of the first unit, before it was whole
+    gst_harness_crank_single_clock_wait(harness);
+  fail_unless_equals_uint64(next_deadline(harness), kFrame + kLatency + kSlack);
+  fail_unless(gst_harness_crank_single_clock_wait(harness));
+  fail_unless_equals_uint64(next_deadline(harness), 2 * kFrame + kLatency + kSlack); // it waits again
+  fail_unless((take_gaps(harness, missing) == std::vector<GstClockTime>{kFrame}));
+  fail_unless_equals_int(missing, 0); // nobody knows yet
+  // Behind the second lost one comes the fourth: what was not told yet is.
+  for (const auto& packet : fourth)
+    bench.receiver->push(packet);
+  fail_unless_equals_int(bench.receiver->take().size(), 1);
+  fail_unless((take_gaps(harness, missing) == std::vector<GstClockTime>{2 * kFrame}));
+  fail_unless_equals_int(missing, 1);
+  fail_unless_equals_uint64(bench.receiver->counter("due-pictures"), 1);
+  fail_unless_equals_uint64(gst_harness_query_latency(harness), kLatency + kSlack);
+}
+GST_END_TEST
+
 GST_START_TEST(complete_units_leave_no_timer) {
   Bench bench;
   for (const auto& packet : bench.packets)
@@ -196,6 +242,7 @@ GST_END_TEST
 static void fill(TCase* tc) {
   tcase_add_test(tc, a_unit_goes_on_when_its_picture_is_due);
   tcase_add_test(tc, the_timer_follows_the_open_unit);
+  tcase_add_test(tc, every_picture_is_told_of);
   tcase_add_test(tc, complete_units_leave_no_timer);
   tcase_add_test(tc, a_flush_takes_the_open_unit_along);
   tcase_add_test(tc, stops_with_a_timer_that_waits);

@@ -3,7 +3,9 @@
 
 #include "gst/bitstream/access_unit.hpp"
 #include "tests/rtp/bench/network.hpp"
+#include "vtm_bridge/map_codec.hpp"
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -11,38 +13,51 @@ namespace bench {
 
 using gsem::Bytes;
 
-/// Raw pictures, I420 256x256, and how they are coded by semanticencodebin as a whole.
+/// Of signalenc; the last one is its default. Steered ones are taken from these.
+inline constexpr std::array<int, 3> kSignalQualities = {0, 16, 32};
+
+/// Raw pictures, I420 256x256, and what of their coding no feedback changes.
 struct Clip {
   double rate = 0;
   int width = 0, height = 0;
   std::vector<Bytes> pictures;
   Bytes stream_header; ///< of docs/bitstream.md
   struct Coded {
-    Bytes caption, signal; ///< empty: not sent with this picture
+    Bytes caption; ///< empty: not sent with this picture
+    std::array<Bytes, kSignalQualities.size()> signals;
+    gsem::maps::Map edges; ///< as structenc finds them
   };
   std::vector<Coded> coded;
   double frame() const { return 1 / rate; }
 };
 
-/// Reads a YUV4MPEG2 file and codes its captions and signals, which no feedback changes. Ends the program
+/// Reads a YUV4MPEG2 file, codes its captions and signals, and finds its edges. Ends the program
 /// with a message when that fails.
-Clip read_clip(const std::string& path, int most_pictures);
+/// `coded_file`: where the coded layers are kept for the next time; empty: nowhere.
+Clip read_clip(const std::string& path, int most_pictures, const std::string& coded_file);
 
 struct SemanticResult {
   double rate = 0;    ///< bit/s on the wire
-  double caption = 0; ///< part of all frame times, 0..1
+  // Of all frame times: parts, 0..1
+  double caption = 0, told = 0; ///< the right one; in time a unit came, or the receiver knew that none would
   // Of the pictures for which one was sent: parts, 0..1
-  double told = 0; ///< a unit came, or the receiver knew in time that one was lost
   double map_fresh = 0, map_recent = 0, signal_fresh = 0;
   int maps_sent = 0, signals_sent = 0, key_requests = 0;
   Freezes freezes;
 };
 
-/// rtpsemanticpay, the network, a jitter buffer, rtpsemanticdepay. Maps are coded by structenc on the way, so
-/// that requests for key maps are answered. `target`: of semanticlayerfilter in bit/s, 0: none. `nack`: lost
-/// packets are sent again, as for the codecs.
-SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned seed, double target,
-                             bool nack);
+struct SemanticOptions {
+  double target = 0;     ///< of semanticlayerfilter in bit/s, 0: none
+  bool steered = false;  ///< the encoders follow semanticlayerfilter's semantic-rate
+  bool nack = false;     ///< lost packets are sent again, as for the codecs
+  std::string payloader; ///< properties of rtpsemanticpay
+  double latency = kLatency;
+};
+
+/// rtpsemanticpay, the network, a jitter buffer, rtpsemanticdepay. Maps are coded on the way, so that
+/// requests for key maps are answered.
+SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned seed,
+                             const SemanticOptions& options);
 
 struct CodecResult {
   double rate = 0; ///< bit/s on the wire, retransmissions included

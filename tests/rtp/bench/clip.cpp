@@ -11,6 +11,8 @@ using namespace gsem::bitstream;
 
 namespace {
 
+constexpr int kSide = 128; ///< of the edge maps
+
 void read_pictures(const std::string& path, int most, Clip& clip) {
   std::ifstream file(path, std::ios::binary);
   std::string line, field;
@@ -67,30 +69,99 @@ void take_layers(GstBuffer* buffer, Clip::Coded& coded) {
     if (unit.layers[i].kind == LayerKind::Caption)
       coded.caption.assign(payload.begin(), payload.end());
     if (unit.layers[i].kind == LayerKind::Signal)
-      coded.signal.assign(payload.begin(), payload.end());
+      coded.signals.back().assign(payload.begin(), payload.end());
   }
 }
 
-} // namespace
-
-Clip read_clip(const std::string& path, int most_pictures) {
-  Clip clip;
-  read_pictures(path, most_pictures, clip);
-  clip.coded.resize(clip.pictures.size());
-  Stage stage("videoconvert ! semanticencodebin semanticenc::refresh=2000 ! semanticparse",
-              raw_caps(clip.width, clip.height, clip.rate));
+/// Calls `take` with each picture's buffer behind `line`, with its index.
+template <class Take>
+void code(const Clip& clip, const std::string& line, Take take) {
+  Stage stage("videoconvert ! " + line, raw_caps(clip.width, clip.height, clip.rate));
   for (size_t i = 0; i < clip.pictures.size(); ++i)
     stage.push(clip.pictures[i].data(), clip.pictures[i].size(), clock_time(double(i) * clip.frame()),
                clock_time(clip.frame()));
   stage.end();
   while (auto sample = stage.pull()) {
-    if (clip.stream_header.empty())
-      clip.stream_header = header_of(sample.get());
     GstBuffer* buffer = gst_sample_get_buffer(sample.get());
     const auto index = size_t(double(GST_BUFFER_PTS(buffer)) / double(GST_SECOND) * clip.rate + 0.5);
     if (index < clip.coded.size())
-      take_layers(buffer, clip.coded[index]);
+      take(sample.get(), buffer, index);
   }
+}
+
+/// structenc's edges, by way of its finest coding.
+void find_edges(Clip& clip) {
+  code(clip, "structenc live=off quantiser=10 ! structdec ! video/x-raw,format=GRAY8,width=128,height=128",
+       [&](GstSample*, GstBuffer* buffer, size_t index) {
+         gsem::BufferMap map(buffer, GST_MAP_READ);
+         if (map.size() == size_t(kSide) * kSide)
+           clip.coded[index].edges = {kSide, kSide, {map.data(), map.data() + map.size()}};
+       });
+  if (clip.coded.back().edges.data.empty())
+    fail("structenc gives no maps");
+}
+
+/// Everything of `clip` that was coded, one after the other with its size.
+template <class Each>
+void each_coded(Clip& clip, Each each) {
+  each(clip.stream_header);
+  for (auto& coded : clip.coded) {
+    each(coded.caption);
+    for (auto& signal : coded.signals)
+      each(signal);
+    each(coded.edges.data);
+  }
+}
+
+bool load_coded(const std::string& path, Clip& clip) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file)
+    return false;
+  each_coded(clip, [&](Bytes& bytes) {
+    uint32_t size = 0;
+    file.read(reinterpret_cast<char*>(&size), sizeof size);
+    bytes.resize(file ? size : 0);
+    file.read(reinterpret_cast<char*>(bytes.data()), std::streamsize(bytes.size()));
+  });
+  for (auto& coded : clip.coded)
+    coded.edges.width = coded.edges.height = kSide;
+  if (!file || clip.coded.back().edges.data.size() != size_t(kSide) * kSide)
+    fail(path + " is of another clip");
+  return true;
+}
+
+void save_coded(const std::string& path, Clip& clip) {
+  std::ofstream file(path, std::ios::binary);
+  each_coded(clip, [&](Bytes& bytes) {
+    const auto size = uint32_t(bytes.size());
+    file.write(reinterpret_cast<const char*>(&size), sizeof size);
+    file.write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+  });
+}
+
+} // namespace
+
+Clip read_clip(const std::string& path, int most_pictures, const std::string& coded_file) {
+  Clip clip;
+  read_pictures(path, most_pictures, clip);
+  clip.coded.resize(clip.pictures.size());
+  if (load_coded(coded_file, clip))
+    return clip;
+  code(clip, "semanticencodebin semanticenc::refresh=2000 ! semanticparse",
+       [&](GstSample* sample, GstBuffer* buffer, size_t index) {
+         if (clip.stream_header.empty())
+           clip.stream_header = header_of(sample);
+         take_layers(buffer, clip.coded[index]);
+       });
+  for (size_t q = 0; q + 1 < kSignalQualities.size(); ++q)
+    code(clip, "signalenc quality=" + std::to_string(kSignalQualities[q]),
+         [&](GstSample*, GstBuffer* buffer, size_t index) {
+           gsem::BufferMap data(buffer, GST_MAP_READ);
+           clip.coded[index].signals[q].assign(data.data(), data.data() + data.size());
+         });
+  find_edges(clip);
+  if (!coded_file.empty())
+    save_coded(coded_file, clip);
   return clip;
 }
 

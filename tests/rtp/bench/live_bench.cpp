@@ -16,25 +16,32 @@ namespace {
 struct Scenario {
   std::string name;
   Network network;
-  bool nack = false; ///< also for the layers, in a row of its own
+  // For the layers, in rows of their own:
+  bool nack = false;      ///< lost packets sent again
+  bool redundant = false; ///< maps sent again with later units
 };
 
 struct Options {
-  std::string clip, out, seconds;
+  std::string clip, fast_clip, out, seconds, only;
   int pictures = 1 << 20;
-  bool brief = false;
+  bool brief = false, layers_only = false, keep = false;
+  std::string coded(const std::string& of) const { return keep ? of + ".coded" : ""; }
 };
 
 std::vector<Scenario> scenarios(bool brief) {
-  std::vector<Scenario> all = {{"no loss", {}}, {"10 % independent", {.loss = .1}, true}};
-  if (brief)
+  std::vector<Scenario> all = {{"no loss", {}}, {"10 % independent", {.loss = .1}, true, true}};
+  if (brief) {
+    all.push_back({"at most 20 kbit/s", {.rate = 20000}});
     return all;
+  }
   all = {{"no loss", {}}};
   for (int loss : {1, 3, 5, 10, 20, 30})
-    all.push_back({std::to_string(loss) + " % independent", {.loss = loss / 100.0}, loss >= 5});
+    all.push_back({std::to_string(loss) + " % independent", {.loss = loss / 100.0}, loss >= 5, loss >= 10});
   for (int loss : {5, 10, 20, 30})
-    all.push_back(
-        {std::to_string(loss) + " % in bursts of 4", {.loss = loss / 100.0, .burst = 4}, loss >= 10});
+    all.push_back({std::to_string(loss) + " % in bursts of 4",
+                   {.loss = loss / 100.0, .burst = 4},
+                   loss >= 10,
+                   loss == 10});
   all.push_back({"10 %, 100 ms one way", {.loss = .1, .delay = .1}, true});
   all.push_back({"10 %, jitter 0..100 ms", {.loss = .1, .jitter = .1}});
   all.push_back({"10 %, jitter 0..100 ms, reordered", {.loss = .1, .jitter = .1, .reorder = true}});
@@ -42,6 +49,15 @@ std::vector<Scenario> scenarios(bool brief) {
     all.push_back({"at most " + std::to_string(rate) + " kbit/s", {.rate = rate * 1000.0}});
   all.push_back({"at most 20 kbit/s, 10 %", {.loss = .1, .rate = 20000}});
   return all;
+}
+
+std::vector<Scenario> fast_scenarios() {
+  return {{"no loss", {}},
+          {"10 % independent", {.loss = .1}, true, true},
+          {"30 % independent", {.loss = .3}, true, true},
+          {"10 % in bursts of 4", {.loss = .1, .burst = 4}, true, true},
+          {"at most 40 kbit/s", {.rate = 40000}},
+          {"at most 20 kbit/s, 10 %", {.loss = .1, .rate = 20000}}};
 }
 
 std::string percent(double part) {
@@ -100,17 +116,22 @@ void write_head(FILE* file, const Clip& clip, const Options& options, double rat
       "the layers' own, %s kbit/s, and where the network has a limit, %g %% of that "
       "(`semanticlayerfilter target-bitrate`, the others' `bitrate`). "
       "Retransmissions come on top, the columns say what it was.\n\n"
-      "* **Layers**: maps as deltas, requests for key maps answered, captions repeated after 40 and 200 ms, "
-      "no repair packets. In the rows with NACK lost packets are sent again, as for the others; "
-      "in the others nothing is. Under a limit the encoders are not steered here, `semanticlayerfilter` only "
-      "thins (docs/adaptation.md has both).\n"
+      "* **Layers**: maps as deltas, requests for key maps answered, captions again with the next eight "
+      "units, "
+      "key maps with the next one, no repair packets. In the rows with NACK lost packets are sent again, as "
+      "for "
+      "the others; *maps twice*, *three times*: every map again with the next one or two units "
+      "(`map-redundancy`), what it costs is the first column; with a longer jitter buffer where the last "
+      "copy "
+      "would come too late otherwise. Under a limit the encoders follow `semanticlayerfilter` "
+      "(`semantic-rate`; signals in three qualities).\n"
       "* **H.264**: x264, zerolatency, intra refresh once a second. **VP8**: libvpx, real time. Both with "
       "NACK (again after each round trip while it helps) and PLI once a second at most, over the same jitter "
       "buffer. Losses are followed through the references; pictures are not decoded. The jitter buffers do "
       "not adapt: a VP8 key picture larger than what the limit carries in that time is never whole.\n\n"
       "| column | |\n|---|---|\n"
-      "| told | frame times of which the receiver knows what came, when the picture is due: it shows a "
-      "new or the old one without waiting |\n"
+      "| told | of all frame times those of which the decoders know what came, or that nothing did, when the "
+      "picture is due: they show a new or the old one without waiting |\n"
       "| caption | frame times with the caption that the sender means |\n"
       "| map, signal | sent ones that can be decoded when they are due; *recent*: that, or one of the "
       "last second is there |\n"
@@ -132,53 +153,99 @@ void write_layers(FILE* file, const std::string& name, const SemanticResult& lay
   fflush(file);
 }
 
+/// All ways of sending layers over one network.
+SemanticResult run_layers(FILE* file, const Clip& clip, const Scenario& scenario, unsigned seed,
+                          double target, bool brief) {
+  SemanticOptions plain{.target = target, .steered = target > 0};
+  const auto layers = semantic_call(clip, scenario.network, seed, plain);
+  write_layers(file, scenario.name, layers);
+  if (scenario.nack) {
+    SemanticOptions nack = plain;
+    nack.nack = true;
+    const auto repaired = semantic_call(clip, scenario.network, seed, nack);
+    write_layers(file, scenario.name + ", NACK", repaired);
+    if (brief && repaired.map_fresh <= layers.map_fresh)
+      fail("retransmission does not help");
+  }
+  for (int copies = 1; scenario.redundant && copies <= 2; ++copies) {
+    SemanticOptions redundant = plain;
+    redundant.payloader = "map-redundancy=" + std::to_string(copies);
+    std::string name = scenario.name + (copies == 1 ? ", maps twice" : ", maps three times");
+    // The last copy must come before the jitter buffer gives up.
+    if (copies * clip.frame() + scenario.network.delay >= kLatency) {
+      redundant.latency = copies * clip.frame() + 0.1;
+      name += ", buffer " + std::to_string(std::lround(redundant.latency * 1000)) + " ms";
+    }
+    const auto doubled = semantic_call(clip, scenario.network, seed, redundant);
+    write_layers(file, name, doubled);
+    if (brief && (doubled.map_fresh <= layers.map_fresh || doubled.rate <= layers.rate))
+      fail("map redundancy does not help, or costs nothing");
+  }
+  return layers;
+}
+
+std::string run_codecs(const Clip& clip, const Scenario& scenario, unsigned seed, double rate, bool brief) {
+  const auto h264 = codec_call(clip, scenario.network, seed, x264(rate, clip.rate), int(clip.rate));
+  const auto vp = codec_call(clip, scenario.network, seed, vp8(rate, clip.rate), 0);
+  char line[256];
+  snprintf(line, sizeof line, "| %s | %s | %s | %s | %d | %s | %s | %s | %s | %d | %s |\n",
+           scenario.name.c_str(), kilobits(h264.rate).c_str(), percent(h264.right).c_str(),
+           percent(h264.shown).c_str(), h264.key_requests, freezes(h264.freezes).c_str(),
+           kilobits(vp.rate).c_str(), percent(vp.right).c_str(), percent(vp.shown).c_str(), vp.key_requests,
+           freezes(vp.freezes).c_str());
+  if (brief && scenario.network.loss == 0 && scenario.network.rate <= 0 && (h264.right < 1 || vp.right < 1))
+    fail("something is missing that was not lost");
+  if (brief && scenario.network.loss > 0 && h264.nacks == 0)
+    fail("the losses do not show");
+  return line;
+}
+
+void run_clip(FILE* file, const Clip& clip, const std::vector<Scenario>& all, double own,
+              const Options& options) {
+  std::string others;
+  fprintf(
+      file,
+      "## Layers, %g pictures a second\n\n| network | kbit/s | told %% | caption %% | maps sent | map fresh "
+      "%% | fresh or recent %% | signals sent | signal fresh %% | key requests | freezes |\n"
+      "|---|---|---|---|---|---|---|---|---|---|---|\n",
+      clip.rate);
+  unsigned seed = 1000;
+  for (const auto& scenario : all) {
+    seed += 10;
+    if (scenario.name.find(options.only) == std::string::npos)
+      continue;
+    const bool limited = scenario.network.rate > 0;
+    const double rate = limited ? std::min(own, kShare * scenario.network.rate) : own;
+    const auto layers = run_layers(file, clip, scenario, seed, limited ? rate : 0, options.brief);
+    if (options.brief && scenario.network.loss == 0 && !limited &&
+        (layers.told < 1 || layers.caption < 1 || layers.map_fresh < 1 || layers.signal_fresh < 1))
+      fail("something is missing that was not lost");
+    if (options.brief && scenario.network.loss > 0 && (layers.map_fresh > .999 || layers.map_fresh < .4))
+      fail("the losses do not show");
+    if (!options.layers_only)
+      others += run_codecs(clip, scenario, seed, rate, options.brief);
+    fprintf(stderr, "%s\n", scenario.name.c_str());
+  }
+  fprintf(file,
+          "\n## H.264 and VP8, %g pictures a second\n\n| network | H.264: kbit/s | right %% | shown %% | key "
+          "requests | freezes | VP8: kbit/s | right %% | shown %% | key requests | freezes |\n"
+          "|---|---|---|---|---|---|---|---|---|---|---|\n%s\n",
+          clip.rate, others.c_str());
+}
+
 int run(const Options& options) {
-  const Clip clip = read_clip(options.clip, options.pictures);
+  const Clip clip = read_clip(options.clip, options.pictures, options.coded(options.clip));
   FILE* file = options.out.empty() ? stdout : fopen(options.out.c_str(), "w");
   if (!file)
     fail("cannot write " + options.out);
-  const double own = semantic_call(clip, {}, 1, 0, false).rate;
+  const double own = semantic_call(clip, {}, 1, {}).rate;
   write_head(file, clip, options, own);
-  std::string others;
-  fprintf(file, "## Layers\n\n| network | kbit/s | told %% | caption %% | maps sent | map fresh %% | fresh "
-                "or recent %% | signals sent | signal fresh %% | key requests | freezes |\n"
-                "|---|---|---|---|---|---|---|---|---|---|---|\n");
-  unsigned seed = 1000;
-  for (const auto& scenario : scenarios(options.brief)) {
-    seed += 10;
-    const double rate = scenario.network.rate > 0 ? std::min(own, kShare * scenario.network.rate) : own;
-    const double target = scenario.network.rate > 0 ? rate : 0;
-    const auto layers = semantic_call(clip, scenario.network, seed, target, false);
-    write_layers(file, scenario.name, layers);
-    if (scenario.nack) {
-      const auto repaired = semantic_call(clip, scenario.network, seed, target, true);
-      write_layers(file, scenario.name + ", NACK", repaired);
-      if (options.brief && repaired.map_fresh <= layers.map_fresh)
-        fail("retransmission does not help");
-    }
-    const auto h264 = codec_call(clip, scenario.network, seed, x264(rate, clip.rate), int(clip.rate));
-    const auto vp = codec_call(clip, scenario.network, seed, vp8(rate, clip.rate), 0);
-    char line[256];
-    snprintf(line, sizeof line, "| %s | %s | %s | %s | %d | %s | %s | %s | %s | %d | %s |\n",
-             scenario.name.c_str(), kilobits(h264.rate).c_str(), percent(h264.right).c_str(),
-             percent(h264.shown).c_str(), h264.key_requests, freezes(h264.freezes).c_str(),
-             kilobits(vp.rate).c_str(), percent(vp.right).c_str(), percent(vp.shown).c_str(), vp.key_requests,
-             freezes(vp.freezes).c_str());
-    others += line;
-    fprintf(stderr, "%s\n", scenario.name.c_str());
-    if (options.brief && scenario.network.loss == 0 &&
-        (layers.told < 1 || layers.caption < 1 || layers.map_fresh < 1 || layers.signal_fresh < 1 ||
-         h264.right < 1 || vp.right < 1))
-      fail("something is missing that was not lost");
-    if (options.brief && scenario.network.loss > 0 &&
-        (layers.map_fresh > .999 || layers.map_fresh < .4 || h264.nacks == 0))
-      fail("the losses do not show");
+  run_clip(file, clip, scenarios(options.brief), own, options);
+  if (!options.fast_clip.empty()) {
+    const Clip fast =
+        read_clip(options.fast_clip, int(clip.pictures.size()), options.coded(options.fast_clip));
+    run_clip(file, fast, fast_scenarios(), semantic_call(fast, {}, 1, {}).rate, options);
   }
-  fprintf(file,
-          "\n## H.264 and VP8\n\n| network | H.264: kbit/s | right %% | shown %% | key requests | freezes | "
-          "VP8: kbit/s | right %% | shown %% | key requests | freezes |\n"
-          "|---|---|---|---|---|---|---|---|---|---|---|\n%s",
-          others.c_str());
   return file == stdout || fclose(file) == 0 ? 0 : 1;
 }
 
@@ -191,6 +258,14 @@ int main(int argc, char** argv) {
     const std::string name = argv[i], value = argv[i + 1];
     if (name == "--clip")
       options.clip = value;
+    else if (name == "--fast-clip")
+      options.fast_clip = value;
+    else if (name == "--only")
+      options.only = value;
+    else if (name == "--keep")
+      options.keep = value == "yes";
+    else if (name == "--layers-only")
+      options.layers_only = value == "yes";
     else if (name == "--out")
       options.out = value;
     else if (name == "--pictures")
@@ -201,7 +276,8 @@ int main(int argc, char** argv) {
       options.brief = value == "yes";
   }
   if (options.clip.empty())
-    fail("usage: live-bench --clip FILE.y4m [--out FILE.md] [--pictures N] [--seconds TEXT-FOR-THE-PAGE] "
-         "[--brief yes]");
+    fail("usage: live-bench --clip FILE.y4m [--fast-clip FILE.y4m] [--out FILE.md] [--pictures N] "
+         "[--seconds TEXT-FOR-THE-PAGE] [--brief yes] [--layers-only yes] [--only TEXT-IN-THE-NAME] [--keep "
+         "yes]");
   return run(options);
 }

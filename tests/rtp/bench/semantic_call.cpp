@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "gst/semantic/layer_meta.hpp"
+#include "gst/semantic/caps.hpp"
+#include "plugins/semanticcodec/signal_rate.hpp"
 #include "tests/rtp/bench/call.hpp"
 #include "tests/rtp/bench/stage.hpp"
+#include "vtm_bridge/map_rate.hpp"
 
 #include <gst/check/gstharness.h>
+#include <gst/check/gsttestclock.h>
 #include <gst/rtp/rtp.h>
 
 #include <cmath>
@@ -17,6 +20,8 @@ namespace {
 
 /// First byte of a map: docs/structure.md.
 constexpr int kDelta = 1, kKey = 2;
+/// What the depayloader gives the jitter buffer to let go of what it holds, and a step of this simulation.
+constexpr double kRelease = 0.02 + kStep + 1e-6;
 /// What a receiver may still show of the last map that came.
 constexpr double kRecent = 1;
 
@@ -26,41 +31,86 @@ struct Map {
   uint8_t temporal_id = 0;
 };
 
-/// The live map encoder, one picture at a time.
+/// What semanticlayerfilter lets the layers take, bits a second of payload.
+struct Steering {
+  guint structure = G_MAXUINT, signal = G_MAXUINT;
+};
+
+/// Edges to maps, as structenc in live pipelines does it.
 class MapEncoder {
 public:
-  explicit MapEncoder(const Clip& clip)
-      : clip_(clip),
-        stage_("videoconvert ! structenc live=on", raw_caps(clip.width, clip.height, clip.rate)) {}
+  explicit MapEncoder(const Clip& clip) : clip_(clip), rate_(true) {
+    gsem::maps::EncoderSettings settings;
+    settings.quantiser = kQuantiser;
+    settings.live = true;
+    settings.key_interval = 25;
+    std::string error;
+    if (gsem::maps::MapEncoder::create(settings, encoder_, error) != gsem::Status::Ok)
+      fail(error);
+  }
 
-  Map code(size_t index) {
-    if (key_wanted_)
-      stage_.force_key_unit();
-    key_wanted_ = false;
-    const Bytes& picture = clip_.pictures[index];
-    stage_.push(picture.data(), picture.size(), clock_time(double(index) * clip_.frame()),
-                clock_time(clip_.frame()));
-    auto sample = stage_.pull();
-    if (!sample)
-      fail("structenc has ended");
-    GstBuffer* buffer = gst_sample_get_buffer(sample.get());
-    gsem::BufferMap data(buffer, GST_MAP_READ);
+  Map code(size_t index, guint bitrate) {
     Map map;
-    map.payload.assign(data.data(), data.data() + data.size());
-    if (const auto* meta = gst_buffer_get_semantic_layer_meta(buffer)) {
-      map.key = meta->key;
-      map.discardable = meta->discardable;
-      map.switch_point = meta->switch_point;
-      map.temporal_id = uint8_t(meta->temporal_id);
+    if (bitrate == 0) {
+      key_wanted_ = true;
+      return map;
     }
+    gsem::maps::RateLimits limits;
+    limits.bitrate = bitrate == G_MAXUINT ? 0 : bitrate;
+    limits.finest = kQuantiser;
+    rate_.set_limits(limits);
+    if (!rate_.offer(key_wanted_, int64_t(clip_.frame() * 1e9)))
+      return map;
+    const gsem::maps::Map& edges = clip_.coded[index].edges;
+    gsem::maps::EncodedMap coded;
+    bool sent = false;
+    int encodes = 0;
+    if (rate_.encode(*encoder_, {edges.data.data(), edges.width, edges.height, edges.width}, key_wanted_,
+                     coded, sent, encodes) != gsem::Status::Ok)
+      fail("a map cannot be coded");
+    if (!sent)
+      return map;
+    key_wanted_ = key_wanted_ && !coded.key;
+    since_key_ = coded.key ? 0 : since_key_ + 1;
+    map.payload = std::move(coded.payload);
+    map.key = map.switch_point = coded.key;
+    map.discardable = !coded.key;
+    map.temporal_id = since_key_ == 0 ? 0 : since_key_ % 2 == 0 ? 1 : 2;
     return map;
   }
   void want_key() { key_wanted_ = true; }
 
 private:
+  static constexpr int kQuantiser = 62; ///< structenc's default
   const Clip& clip_;
-  Stage stage_;
-  bool key_wanted_ = false;
+  gsem::maps::MapRateControl rate_;
+  std::unique_ptr<gsem::maps::MapEncoder> encoder_;
+  unsigned since_key_ = 0;
+  bool key_wanted_ = true;
+};
+
+/// The signal of a picture at the quality that its rate allows, as signalenc does it; of those coded.
+class SignalEncoder {
+public:
+  explicit SignalEncoder(const Clip& clip) : clip_(clip) {}
+  const Bytes& code(size_t index, guint bitrate) {
+    static const Bytes none;
+    const auto& signals = clip_.coded[index].signals;
+    if (bitrate == 0 || signals.back().empty())
+      return none;
+    if (bitrate == G_MAXUINT)
+      return signals.back();
+    const int wanted = rate_.quality(kSignalQualities.back(), bitrate, uint64_t(clip_.frame() * 1e9));
+    size_t q = 0;
+    while (q + 1 < kSignalQualities.size() && kSignalQualities[q + 1] <= wanted)
+      ++q;
+    rate_.coded(kSignalQualities[q], signals[q].size());
+    return signals[q];
+  }
+
+private:
+  const Clip& clip_;
+  gsem::codec::SignalRate rate_;
 };
 
 GstHarness* harness(const std::string& line, const char* caps) {
@@ -77,17 +127,18 @@ struct RtpPacket {
 /// Access units in, packets out.
 class Sender {
 public:
-  Sender(const Clip& clip, double target)
-      : clip_(clip),
-        harness_(harness(
-            (target > 0 ? "semanticlayerfilter target-bitrate=" + std::to_string(int(target)) + " ! " : "") +
-                "rtpsemanticpay name=pay config-interval=1",
-            "video/x-semantic,stream-format=byte-stream,alignment=au,parsed=true")) {}
+  Sender(const Clip& clip, const SemanticOptions& options)
+      : clip_(clip), steered_(options.steered),
+        harness_(harness((options.target > 0 ? "semanticlayerfilter target-bitrate=" +
+                                                   std::to_string(int(options.target)) + " ! "
+                                             : "") +
+                             "rtpsemanticpay name=pay config-interval=1 " + options.payloader,
+                         "video/x-semantic,stream-format=byte-stream,alignment=au,parsed=true")) {}
   ~Sender() { gst_harness_teardown(harness_); }
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
 
-  std::vector<RtpPacket> send(size_t index, const Map& map) {
+  std::vector<RtpPacket> send(size_t index, const Map& map, const Bytes& signal) {
     AccessUnitHeader unit;
     unit.number = uint16_t(index);
     unit.timestamp = index;
@@ -106,7 +157,7 @@ public:
          .switch_point = map.switch_point,
          .temporal_id = map.temporal_id},
         map.payload);
-    add({.kind = LayerKind::Signal, .discardable = true}, clip_.coded[index].signal);
+    add({.kind = LayerKind::Signal, .discardable = true}, signal);
     Bytes bytes;
     if (index == 0)
       bytes = clip_.stream_header;
@@ -129,77 +180,121 @@ public:
     }
     return packets;
   }
-  /// semanticlayerfilter asks before it goes up.
-  bool wants_key() { return take_key_requests(harness_); }
+  /// semanticlayerfilter asks before it goes up. Also follows what it lets the layers take.
+  bool wants_key() { return take_key_requests(harness_, steered_ ? &steering : nullptr); }
 
-  static bool take_key_requests(GstHarness* from) {
+  static bool take_key_requests(GstHarness* from, Steering* steering = nullptr) {
     bool found = false;
     while (GstEvent* event = gst_harness_try_pull_upstream_event(from)) {
       found = found || gst_video_event_is_force_key_unit(event);
+      if (steering && gst_event_has_name(event, GSEM_EVENT_RATE)) {
+        const GstStructure* s = gst_event_get_structure(event);
+        gst_structure_get_uint(s, "structure-bitrate", &steering->structure);
+        gst_structure_get_uint(s, "signal-bitrate", &steering->signal);
+      }
       gst_event_unref(event);
     }
     return found;
   }
 
+  Steering steering;
+
 private:
   const Clip& clip_;
+  const bool steered_;
   GstHarness* harness_;
   TimestampState timestamps_;
 };
 
-/// What came, picture by picture.
+/// What came, picture by picture, in time for it.
 struct Arrived {
-  bool told = false; ///< a unit, or a GAP that says that one is missing, in time
-  bool unit = false, map = false, signal = false;
-  Bytes caption;
+  bool told = false; ///< a unit, or a GAP
+  bool map = false, signal = false;
+  Bytes caption; ///< the one known from here on, when that changes
 };
 
+/// rtpsemanticdepay, on a clock that stands at the simulated time.
 class Receiver {
 public:
-  explicit Receiver(const Clip& clip)
-      : arrived(clip.pictures.size()), clip_(clip),
+  Receiver(const Clip& clip, double latency)
+      : arrived(clip.pictures.size()), clip_(clip), latency_(latency),
         harness_(harness("rtpsemanticdepay name=depay",
-                         "application/x-rtp,media=video,clock-rate=90000,encoding-name=X-SEMANTIC")) {}
+                         "application/x-rtp,media=video,clock-rate=90000,encoding-name=X-SEMANTIC")) {
+    gst_harness_set_upstream_latency(harness_, clock_time(latency));
+    gst_harness_use_testclock(harness_);
+    clock_.reset(GST_CLOCK(gst_harness_get_testclock(harness_)));
+  }
   ~Receiver() { gst_harness_teardown(harness_); }
   Receiver(const Receiver&) = delete;
   Receiver& operator=(const Receiver&) = delete;
 
+  /// Time goes on; what the element does at its deadlines on the way is read at these.
+  void advance(double now) {
+    while (started_) {
+      const GstClockTime next = settle();
+      if (next > clock_time(now))
+        break;
+      gst_test_clock_set_time(clock(), std::max(next, gst_clock_get_time(clock_.get())));
+      gst_clock_id_unref(gst_test_clock_process_next_clock_id(clock()));
+      settle();
+      read(double(next) / double(GST_SECOND));
+    }
+    gst_test_clock_set_time(clock(), std::max(clock_time(now), gst_clock_get_time(clock_.get())));
+  }
   void take(const RtpPacket& packet, double now) {
     GstBuffer* buffer = gst_buffer_new_memdup(packet.data.data(), packet.data.size());
     GST_BUFFER_PTS(buffer) = packet.pts;
     gst_harness_push(harness_, buffer);
     read(now);
-  }
-  void end(double now) {
-    gst_harness_push_event(harness_, gst_event_new_eos());
-    read(now);
+    // From the first unit that can be read on, the element always waits for the next picture.
+    if (started_)
+      settle();
   }
   bool wants_key() { return Sender::take_key_requests(harness_); }
 
   std::vector<Arrived> arrived;
 
 private:
-  Arrived* at(GstClockTime pts, double now) {
-    const auto index = size_t(double(pts) / double(GST_SECOND) * clip_.rate + 0.5);
-    if (index >= arrived.size())
+  GstTestClock* clock() { return GST_TEST_CLOCK(clock_.get()); }
+  /// Waits until the element waits; gives for what time.
+  GstClockTime settle() {
+    GstClockID id = nullptr;
+    gst_test_clock_wait_for_next_pending_id(clock(), &id);
+    const GstClockTime time = gst_clock_id_get_time(id);
+    gst_clock_id_unref(id);
+    return time;
+  }
+  double due(size_t index) const { return double(index) * clip_.frame() + latency_ + kRelease; }
+
+  /// Null when it is too late for that picture.
+  Arrived* at(GstClockTime pts, double now, size_t& index) {
+    index = size_t(double(pts) / double(GST_SECOND) * clip_.rate + 0.5);
+    if (index >= arrived.size() || now > due(index))
       return nullptr;
-    // Behind a lost packet the jitter buffer lets go just when the picture is due.
-    arrived[index].told = arrived[index].told || now <= double(index) * clip_.frame() + kLatency + 2 * kStep;
+    arrived[index].told = true;
     return &arrived[index];
   }
 
   void read(double now) {
+    size_t index = 0;
     while (GstEvent* event = gst_harness_try_pull_event(harness_)) {
       GstClockTime pts = 0, duration = 0;
       if (GST_EVENT_TYPE(event) == GST_EVENT_GAP) {
         gst_event_parse_gap(event, &pts, &duration);
-        at(pts, now);
+        at(pts, now, index);
       }
       gst_event_unref(event);
     }
     while (GstBuffer* buffer = gst_harness_try_pull(harness_)) {
-      if (Arrived* picture = at(GST_BUFFER_PTS(buffer), now))
-        read_unit(buffer, *picture);
+      started_ = true;
+      Arrived late;
+      Arrived* picture = at(GST_BUFFER_PTS(buffer), now, index);
+      read_unit(buffer, picture ? *picture : late);
+      // Words that come late are known from the next picture on.
+      while (!picture && index + 1 < arrived.size() && now > due(index))
+        ++index;
+      if (!picture && !late.caption.empty() && index < arrived.size())
+        arrived[index].caption = late.caption;
       gst_buffer_unref(buffer);
     }
   }
@@ -214,7 +309,6 @@ private:
       data = data.subspan(size);
     if (parse_access_unit_header(data, unit, size, nullptr) != gsem::Status::Ok)
       fail("the depayloader's unit does not read");
-    picture.unit = true;
     for (size_t i = 0; i < unit.layers.size(); ++i) {
       gsem::ByteView payload;
       if (find_payload(unit, data.subspan(size), i, payload) != gsem::Status::Ok || payload.empty())
@@ -236,7 +330,10 @@ private:
   }
 
   const Clip& clip_;
+  const double latency_;
   GstHarness* harness_;
+  gsem::Ptr<GstClock> clock_;
+  bool started_ = false; ///< a unit has come out
   int key_map_ = -1;
 };
 
@@ -254,13 +351,14 @@ void count_sent(const std::vector<RtpPacket>& packets, std::set<int>& kinds) {
 
 } // namespace
 
-SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned seed, double target,
-                             bool nack) {
+SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned seed,
+                             const SemanticOptions& options) {
   MapEncoder encoder(clip);
-  Sender sender(clip, target);
-  Receiver receiver(clip);
+  SignalEncoder signal_encoder(clip);
+  Sender sender(clip, options);
+  Receiver receiver(clip, options.latency);
   Link there(network, seed), back({.delay = network.delay}, seed + 1);
-  JitterBuffer<RtpPacket> buffer(kLatency);
+  JitterBuffer<RtpPacket> buffer(options.latency);
   struct OnTheWay {
     uint64_t sequence;
     RtpPacket packet;
@@ -280,10 +378,12 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
   size_t next = 0;
   for (int step = 0; double(step) * kStep < end + 1; ++step) {
     const double now = double(step) * kStep;
+    receiver.advance(now);
     requests.until(now, [&](int) { encoder.want_key(); });
     nacks.until(now, [&](uint64_t sequence) { send(sequence, now); });
     if (next < clip.pictures.size() && now + 1e-9 >= double(next) * clip.frame()) {
-      const auto packets = sender.send(next, encoder.code(next));
+      const auto packets = sender.send(next, encoder.code(next, sender.steering.structure),
+                                       signal_encoder.code(next, sender.steering.signal));
       if (sender.wants_key())
         encoder.want_key();
       count_sent(packets, sent[next]);
@@ -295,7 +395,7 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
       ++next;
     }
     arrivals.until(now, [&](OnTheWay& packet) { buffer.insert(packet.sequence, std::move(packet.packet)); });
-    if (nack)
+    if (options.nack)
       asked.ask(now, buffer.missing(),
                 [&](uint64_t sequence) { nacks.add(*back.send(now, kFeedback), sequence); });
     buffer.release(now, [&](const RtpPacket& packet) { receiver.take(packet, now); });
@@ -304,11 +404,10 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
       requests.add(*back.send(now, kFeedback), 0);
     }
   }
-  receiver.end(end + 1);
 
   Bytes held, meant;
   double last_map = -1;
-  int maps = 0, recent = 0, signals = 0, told = 0, units = 0, captions = 0;
+  int maps = 0, recent = 0, signals = 0, told = 0, captions = 0;
   for (size_t i = 0; i < clip.pictures.size(); ++i) {
     const Arrived& picture = receiver.arrived[i];
     const double time = double(i) * clip.frame();
@@ -318,8 +417,7 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
       held = picture.caption;
     if (picture.map)
       last_map = time;
-    told += picture.told && !sent[i].empty();
-    units += !sent[i].empty();
+    told += picture.told;
     captions += held == meant;
     if (sent[i].count(2)) {
       ++result.maps_sent;
@@ -335,7 +433,7 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
   const auto part = [](int of, size_t all) { return all ? double(of) / double(all) : 0; };
   result.freezes.end(end, clip.frame());
   result.rate = 8 * double(there.bytes()) / end;
-  result.told = part(told, size_t(units));
+  result.told = part(told, clip.pictures.size());
   result.caption = part(captions, clip.pictures.size());
   result.map_fresh = part(maps, size_t(result.maps_sent));
   result.map_recent = part(recent, size_t(result.maps_sent));
