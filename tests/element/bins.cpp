@@ -254,7 +254,7 @@ GST_END_TEST
 
 GST_START_TEST(max_layer_from_the_start) {
   fake_codecs::add();
-  const char* want[] = {"c:N:NN", "c:P:PN", "c:P:PP"};
+  const char* want[] = {"c:O:OO", "c:P:PO", "c:P:PP"};
   for (int layer = 1; layer <= 3; ++layer) {
     Player player(stream::file({1, 2, 3}, 10),
                   "semanticparse ! semanticdecodebin max-layer=" + std::to_string(layer));
@@ -287,7 +287,7 @@ GST_START_TEST(max_layer_while_playing) {
   gst_object_unref(bin);
   fail_unless_equals_int(player.pictures.size(), 60);
   for (size_t i = 0; i < 60; ++i) {
-    expect_text(player.pictures[i], i >= 20 && i < 40 ? "c:N:NN" : "c:P:PP");
+    expect_text(player.pictures[i], i >= 20 && i < 40 ? "c:O:OO" : "c:P:PP");
     fail_unless_equals_uint64(player.times[i], GstClockTime(i) * kFrame);
   }
 }

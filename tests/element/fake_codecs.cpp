@@ -163,7 +163,7 @@ static GstStaticPadTemplate join_src =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_CAPS_RAW_RGB));
 
 static GstFlowReturn write_down(GstSemanticLayerJoin* self, GstSemanticJoinSet* set) {
-  const char letters[] = "PNLTEU";
+  const char letters[] = "PNLTEUO";
   std::string text = "-";
   if (set->pads[0].buffer) {
     const gsem::Bytes below = stream::bytes_of(set->pads[0].buffer);

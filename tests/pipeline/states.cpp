@@ -70,8 +70,8 @@ static guint64 late_layers(Line& line, const char* element) {
 }
 
 GST_START_TEST(test_live) {
-  // 25 pictures a second for two seconds: each is sent and shown, in order. A picture may be missing only
-  // where an element counted layers as too late for it; without such there are exactly 50.
+  // 25 pictures a second for two seconds: each is sent and shown, in order. The sender may leave one
+  // out only where it counted layers as too late for it; without such there are exactly 50.
   Line line(encode_line(test_source(50, 64, 48, "is-live=true"), {}) + " ! " + decode_line({}));
   auto shown = line.play();
   GstStructure* stats = nullptr;
@@ -79,11 +79,10 @@ GST_START_TEST(test_live) {
   guint64 sent = 0;
   fail_unless(gst_structure_get_uint64(stats, "access-units", &sent));
   gst_structure_free(stats);
-  const guint64 sender = late_layers(line, "mux"),
-                receiver = late_layers(line, "tdec") + late_layers(line, "sdec");
-  fail_unless(sent <= 50 && 50 - sent <= sender, "%d of 50 sent, %d layers late", int(sent), int(sender));
-  fail_unless(shown.size() <= sent && sent - shown.size() <= receiver, "%zu of %d shown, %d layers late",
-              shown.size(), int(sent), int(receiver));
+  const guint64 late = late_layers(line, "mux");
+  fail_unless(sent <= 50 && 50 - sent <= late, "%d of 50 sent, %d layers late", int(sent), int(late));
+  // The receiver shows what it has, late or not: nothing is left out.
+  fail_unless_equals_int(shown.size(), sent);
   for (size_t i = 1; i < shown.size(); i++)
     fail_unless(shown[i].pts > shown[i - 1].pts);
 }

@@ -80,7 +80,8 @@ std::string sender_line(int pictures, const char* live) {
 GST_START_TEST(a_picture_for_each_unit_that_came) {
   // Two packets a unit at this MTU; config in the caps, so that every unit can be read.
   Line line(sender_line(100, "is-live=true") +
-            "! rtpsemanticpay mtu=30 config-interval=0 caption-repeat=\"\" "
+            "! rtpsemanticpay mtu=30 config-interval=0 caption-repeat=\"\" caption-redundancy=0 "
+            "key-map-redundancy=0 "
             "! identity name=net drop-probability=0.25 ! rtpjitterbuffer latency=60 do-lost=true "
             "! rtpsemanticdepay name=depay ! fakesink sync=false");
   std::mutex mutex;

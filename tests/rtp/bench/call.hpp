@@ -13,8 +13,8 @@ namespace bench {
 
 using gsem::Bytes;
 
-/// Of signalenc; the last one is its default. Steered ones are taken from these.
-inline constexpr std::array<int, 3> kSignalQualities = {0, 16, 32};
+/// Of signalenc, in which signals are at hand; the last one is its default.
+inline constexpr std::array<int, 1> kSignalQualities = {32};
 
 /// Raw pictures, I420 256x256, and what of their coding no feedback changes.
 struct Clip {
@@ -37,7 +37,7 @@ struct Clip {
 Clip read_clip(const std::string& path, int most_pictures, const std::string& coded_file);
 
 struct SemanticResult {
-  double rate = 0;    ///< bit/s on the wire
+  double rate = 0; ///< bit/s on the wire
   // Of all frame times: parts, 0..1
   double caption = 0, told = 0; ///< the right one; in time a unit came, or the receiver knew that none would
   // Of the pictures for which one was sent: parts, 0..1
@@ -51,7 +51,6 @@ struct SemanticOptions {
   bool steered = false;  ///< the encoders follow semanticlayerfilter's semantic-rate
   bool nack = false;     ///< lost packets are sent again, as for the codecs
   std::string payloader; ///< properties of rtpsemanticpay
-  double latency = kLatency;
 };
 
 /// rtpsemanticpay, the network, a jitter buffer, rtpsemanticdepay. Maps are coded on the way, so that

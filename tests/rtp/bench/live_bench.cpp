@@ -120,11 +120,11 @@ void write_head(FILE* file, const Clip& clip, const Options& options, double rat
       "units, "
       "key maps with the next one, no repair packets. In the rows with NACK lost packets are sent again, as "
       "for "
-      "the others; *maps twice*, *three times*: every map again with the next one or two units "
-      "(`map-redundancy`), what it costs is the first column; with a longer jitter buffer where the last "
-      "copy "
-      "would come too late otherwise. Under a limit the encoders follow `semanticlayerfilter` "
-      "(`semantic-rate`; signals in three qualities).\n"
+      "the others; *maps twice*: every map again with the next unit (`map-redundancy=1`), what it costs is "
+      "in the "
+      "first column. Under a limit the encoders follow `semanticlayerfilter` (`semantic-rate`; signals in "
+      "one "
+      "quality only).\n"
       "* **H.264**: x264, zerolatency, intra refresh once a second. **VP8**: libvpx, real time. Both with "
       "NACK (again after each round trip while it helps) and PLI once a second at most, over the same jitter "
       "buffer. Losses are followed through the references; pictures are not decoded. The jitter buffers do "
@@ -167,17 +167,11 @@ SemanticResult run_layers(FILE* file, const Clip& clip, const Scenario& scenario
     if (brief && repaired.map_fresh <= layers.map_fresh)
       fail("retransmission does not help");
   }
-  for (int copies = 1; scenario.redundant && copies <= 2; ++copies) {
+  if (scenario.redundant) {
     SemanticOptions redundant = plain;
-    redundant.payloader = "map-redundancy=" + std::to_string(copies);
-    std::string name = scenario.name + (copies == 1 ? ", maps twice" : ", maps three times");
-    // The last copy must come before the jitter buffer gives up.
-    if (copies * clip.frame() + scenario.network.delay >= kLatency) {
-      redundant.latency = copies * clip.frame() + 0.1;
-      name += ", buffer " + std::to_string(std::lround(redundant.latency * 1000)) + " ms";
-    }
+    redundant.payloader = "map-redundancy=1";
     const auto doubled = semantic_call(clip, scenario.network, seed, redundant);
-    write_layers(file, name, doubled);
+    write_layers(file, scenario.name + ", maps twice", doubled);
     if (brief && (doubled.map_fresh <= layers.map_fresh || doubled.rate <= layers.rate))
       fail("map redundancy does not help, or costs nothing");
   }

@@ -213,13 +213,20 @@ struct Arrived {
   Bytes caption; ///< the one known from here on, when that changes
 };
 
+/// As from SDP.
+std::string rtp_caps(const Clip& clip) {
+  gsem::Ptr<gchar> config(g_base64_encode(clip.stream_header.data(), clip.stream_header.size()));
+  return std::string(
+             "application/x-rtp,media=video,clock-rate=90000,encoding-name=X-SEMANTIC,config=(string)\"") +
+         config.get() + "\"";
+}
+
 /// rtpsemanticdepay, on a clock that stands at the simulated time.
 class Receiver {
 public:
   Receiver(const Clip& clip, double latency)
       : arrived(clip.pictures.size()), clip_(clip), latency_(latency),
-        harness_(harness("rtpsemanticdepay name=depay",
-                         "application/x-rtp,media=video,clock-rate=90000,encoding-name=X-SEMANTIC")) {
+        harness_(harness("rtpsemanticdepay name=depay", rtp_caps(clip).c_str())) {
     gst_harness_set_upstream_latency(harness_, clock_time(latency));
     gst_harness_use_testclock(harness_);
     clock_.reset(GST_CLOCK(gst_harness_get_testclock(harness_)));
@@ -356,9 +363,9 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
   MapEncoder encoder(clip);
   SignalEncoder signal_encoder(clip);
   Sender sender(clip, options);
-  Receiver receiver(clip, options.latency);
+  Receiver receiver(clip, kLatency);
   Link there(network, seed), back({.delay = network.delay}, seed + 1);
-  JitterBuffer<RtpPacket> buffer(options.latency);
+  JitterBuffer<RtpPacket> buffer(kLatency);
   struct OnTheWay {
     uint64_t sequence;
     RtpPacket packet;

@@ -14,10 +14,10 @@ SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 600
 LOSS = float(sys.argv[2]) / 100 if len(sys.argv) > 2 else 0.1
 PORT = 5000 + os.getpid() % 10000 * 2
 EVERY = 5.0
-SETTLED = min(60.0, SECONDS / 5)  # pools and caches are full by then
+SETTLED = SECONDS / 4  # pools and caches are full by then
 RTP = "application/x-rtp,media=video,clock-rate=90000,encoding-name=X-SEMANTIC"
 SEND = (f"videotestsrc is-live=true pattern=ball ! video/x-raw,width=96,height=64,framerate=10/1 ! videoconvert ! "
-        f"semanticencodebin semanticenc::refresh=2000 ! rtpsemanticpay config-interval=1 ! netsim drop-probability={LOSS} ! "
+        f"semanticencodebin ! rtpsemanticpay config-interval=1 ! netsim drop-probability={LOSS} ! "
         f"udpsink host=127.0.0.1 port={PORT}")
 RECEIVE = (f'udpsrc port={PORT} caps="{RTP}" ! rtpjitterbuffer latency=200 ! rtpsemanticdepay ! semanticdecodebin ! '
            f"fakesink name=sink sync=true silent=true")
@@ -37,7 +37,7 @@ def start(line, folder, name):
 
 def leaks(log):
     with open(log, encoding="utf-8", errors="replace") as file:
-        return [line.strip() for line in file if "object-alive" in line and "type-name" in line and "(structure)" not in line]
+        return [line.strip() for line in file if "object-alive, type-name=" in line and "new format" not in line]
 
 
 def watch(name, samples):
