@@ -82,7 +82,8 @@ GST_END_TEST
 static void count_on_the_wire(guint rate, const std::string& more, guint overhead, double& mean,
                               double& worst, double& claimed) {
   Filter filter("target-bitrate=" + std::to_string(rate) + " " + more);
-  Sender sender(stream::header({1, 2, 3}), "caption-repeat=\"\" config-interval=0 ");
+  Sender sender(stream::header({1, 2, 3}),
+                "caption-repeat=\"\" caption-redundancy=0 key-map-redundancy=0 config-interval=0 ");
   constexpr int kSeconds = 20, kWindow = 50;
   double total = 0, window = 0;
   worst = 0;
