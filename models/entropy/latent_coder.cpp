@@ -6,10 +6,14 @@
 #include "models/entropy/published_model.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace gsem::entropy {
 
 namespace {
+
+/// Symbols between looks at whether a cut payload has run out.
+constexpr size_t kOverrunCheck = 256;
 
 std::vector<SymbolTable> ready(const std::vector<SymbolFrequencies>& bank) {
   return {bank.begin(), bank.end()};
@@ -22,6 +26,7 @@ public:
       : decoder_(table), z_(ready(table.z)), z_index_(table.z_index), z_centre_(table.z_centre) {
     channels = table.channels;
     hyper_channels = table.hyper_channels;
+    two_passes = true;
     z_min = kHyperMin;
     z_max = kHyperMax;
     y = ready(table.y);
@@ -43,11 +48,22 @@ public:
     centre = z_centre_[i];
     return z_[z_index_[i]];
   }
-  void run(const LatentShape& shape, const int16_t* z, int, int16_t* mean, uint8_t* scale) const override {
-    decoder_.run(z, shape.hyper_height, shape.hyper_width, mean, scale, best_simd());
+  std::unique_ptr<Features> run(const LatentShape& shape, const int16_t* z, int, int16_t* mean,
+                                uint8_t* scale) const override {
+    auto features = std::make_unique<Known>();
+    features->all = decoder_.run(z, shape.hyper_height, shape.hyper_width, mean, scale, best_simd());
+    return features;
+  }
+  void refine(const Features& features, const int16_t* symbols, int16_t* mean,
+              uint8_t* scale) const override {
+    decoder_.refine(*static_cast<const Known&>(features).all, symbols, mean, scale, best_simd());
   }
 
 private:
+  struct Known : Features {
+    std::unique_ptr<HyperDecoder::Features> all;
+  };
+
   HyperDecoder decoder_;
   std::vector<SymbolTable> z_;
   std::vector<uint16_t> z_index_;
@@ -87,38 +103,56 @@ LatentShape LatentCoder::shape(int width, int height) const {
                                                                         : impl_->shape(width, height);
 }
 
-void LatentCoder::predict(const LatentShape& shape, std::vector<int16_t>& z, std::vector<int16_t>& mean,
-                          std::vector<uint8_t>& scale, int quality) const {
-  if (!impl_->fits(shape) || quality < 0 || quality >= kQualities) {
-    mean.clear();
-    scale.clear();
-    return;
-  }
-  z.resize(Impl::z_size(shape));
-  for (int16_t& v : z)
+/// Fills mean and scale. code(index) makes, writes or reads that y's symbol in `latents.y` and is called in
+/// the order of the payload, once its prediction stands; false ends everything as Corrupt.
+template <typename Code>
+Status LatentCoder::predict(const LatentShape& shape, Latents& latents, Code&& code) const {
+  latents.mean.resize(Impl::y_size(shape));
+  latents.scale.resize(Impl::y_size(shape));
+  int16_t* mean = latents.mean.data();
+  uint8_t* scale = latents.scale.data();
+  const auto features = impl_->run(shape, latents.z.data(), latents.quality, mean, scale);
+  if (!Impl::for_pass(shape, impl_->two_passes, 0, code))
+    return Status::Corrupt;
+  if (!impl_->two_passes)
+    return Status::Ok;
+  impl_->refine(*features, latents.y.data(), mean, scale);
+  return Impl::for_pass(shape, true, 1, code) ? Status::Ok : Status::Corrupt;
+}
+
+Status LatentCoder::quantise(const LatentShape& shape, const float* y, Latents& latents) const {
+  if (!impl_->fits(shape) || latents.quality < 0 || latents.quality >= kQualities ||
+      latents.z.size() != Impl::z_size(shape))
+    return Status::Corrupt;
+  for (int16_t& v : latents.z)
     v = std::clamp(v, impl_->z_min, impl_->z_max);
-  mean.resize(Impl::y_size(shape));
-  scale.resize(Impl::y_size(shape));
-  impl_->run(shape, z.data(), quality, mean.data(), scale.data());
+  latents.y.resize(Impl::y_size(shape));
+  constexpr float kStep = 1.0f / (1 << kMeanShift);
+  return predict(shape, latents, [&](size_t i) {
+    latents.y[i] =
+        int16_t(std::lrint(std::fmin(std::fmax(y[i] - latents.mean[i] * kStep, -32768.0f), 32767.0f)));
+    return true;
+  });
+}
+
+bool LatentCoder::codable(const LatentShape& shape, const Latents& latents) const {
+  if (!impl_->fits(shape) || latents.quality < 0 || latents.quality >= kQualities ||
+      latents.z.size() != Impl::z_size(shape) || latents.y.size() != Impl::y_size(shape) ||
+      (!latents.scale.empty() && latents.scale.size() != latents.y.size()))
+    return false;
+  return std::all_of(latents.z.begin(), latents.z.end(),
+                     [&](int v) { return v >= impl_->z_min && v <= impl_->z_max; }) &&
+         std::all_of(latents.scale.begin(), latents.scale.end(), [](int s) { return s < kScales; });
 }
 
 Status LatentCoder::encode(const LatentShape& shape, const Latents& latents, Bytes& out) const {
-  std::vector<int16_t> z = latents.z, mean;
-  std::vector<uint8_t> scale;
-  predict(shape, z, mean, scale, latents.quality);
-  return encode(shape, latents, scale, out);
-}
-
-Status LatentCoder::encode(const LatentShape& shape, const Latents& latents,
-                           const std::vector<uint8_t>& scale, Bytes& out) const {
-  if (!impl_->fits(shape) || latents.quality < 0 || latents.quality >= kQualities ||
-      latents.z.size() != Impl::z_size(shape) || latents.y.size() != Impl::y_size(shape) ||
-      scale.size() != latents.y.size())
+  if (!codable(shape, latents))
     return Status::Corrupt;
-  const int z_min = impl_->z_min, z_max = impl_->z_max;
-  if (std::any_of(latents.z.begin(), latents.z.end(), [=](int v) { return v < z_min || v > z_max; }) ||
-      std::any_of(scale.begin(), scale.end(), [](int s) { return s >= kScales; }))
-    return Status::Corrupt;
+  if (latents.scale.empty() && !latents.y.empty()) {
+    Latents predicted = latents;
+    predict(shape, predicted, [](size_t) { return true; });
+    return encode(shape, predicted, out);
+  }
   RangeEncoder coder(out);
   const size_t area = size_t(shape.hyper_height) * size_t(shape.hyper_width);
   for (int c = 0; c < shape.hyper_channels; c++) {
@@ -127,19 +161,21 @@ Status LatentCoder::encode(const LatentShape& shape, const Latents& latents,
     for (size_t i = 0; i < area; i++)
       table.encode(latents.z[size_t(c) * area + i] - centre, coder);
   }
-  for (size_t i = 0; i < latents.y.size(); i++)
-    impl_->y[scale[i]].encode(latents.y[i], coder);
+  for (int pass = 0; pass < (impl_->two_passes ? 2 : 1); pass++)
+    Impl::for_pass(shape, impl_->two_passes, pass, [&](size_t i) {
+      impl_->y[latents.scale[i]].encode(latents.y[i], coder);
+      return true;
+    });
   coder.finish();
   return Status::Ok;
 }
 
-Status LatentCoder::decode(const LatentShape& shape, ByteView data, Latents& latents,
-                           std::vector<int16_t>& mean) const {
+Status LatentCoder::decode(const LatentShape& shape, ByteView data, Latents& latents) const {
   if (!impl_->fits(shape) || latents.quality < 0 || latents.quality >= kQualities)
     return Status::Corrupt;
   RangeDecoder coder(data);
   latents.z.resize(Impl::z_size(shape));
-  const size_t z_area = size_t(shape.hyper_height) * size_t(shape.hyper_width), y_area = 16 * z_area;
+  const size_t z_area = size_t(shape.hyper_height) * size_t(shape.hyper_width);
   for (int c = 0; c < shape.hyper_channels; c++) {
     int centre;
     const SymbolTable& table = impl_->z_table(latents.quality, c, centre);
@@ -152,20 +188,16 @@ Status LatentCoder::decode(const LatentShape& shape, ByteView data, Latents& lat
   }
   if (coder.overrun())
     return Status::Corrupt;
-  std::vector<uint8_t> scale;
-  predict(shape, latents.z, mean, scale, latents.quality);
   latents.y.resize(Impl::y_size(shape));
-  for (size_t i = 0; i < latents.y.size();) {
-    for (const size_t end = i + y_area; i < end; i++) {
-      int value;
-      if (!impl_->y[scale[i]].decode(coder, value))
-        return Status::Corrupt;
-      latents.y[i] = int16_t(value);
-    }
-    if (coder.overrun())
-      return Status::Corrupt;
-  }
-  return Status::Ok;
+  size_t coded = 0;
+  const Status status = predict(shape, latents, [&](size_t i) {
+    int value;
+    if (!impl_->y[latents.scale[i]].decode(coder, value))
+      return false;
+    latents.y[i] = int16_t(value);
+    return ++coded % kOverrunCheck != 0 || !coder.overrun();
+  });
+  return status == Status::Ok && coder.overrun() ? Status::Corrupt : status;
 }
 
 uint64_t LatentCoder::parse_hash() const {

@@ -24,12 +24,16 @@ struct Latents {
   int quality = 0;
   std::vector<int16_t> z; ///< rounded hyper-latent
   std::vector<int16_t> y; ///< symbols: round(y - mean)
+  // From quantise() and decode(), for the same z and y:
+  std::vector<int16_t> mean;  ///< in 1/2^kMeanShift
+  std::vector<uint8_t> scale; ///< index 0..63; encode() finds it out again when it is empty
 };
 
 /// The integer side of the signal codec: z tables, the integer hyper-decoder (z -> mean, scale index of every
-/// y), scale tables, range coding. All results are bit-exact on every machine: scalar code is the definition,
-/// SIMD must match (source: Balle, Johnston, Minnen, "Integer Networks for Data Compression with
-/// Latent-Variable Models", ICLR 2019). Immutable after load: thread-safe.
+/// y), the context (symbols of the first half -> mean, scale index of the second), scale tables, range
+/// coding. All results are bit-exact on every machine: scalar code is the definition, SIMD must match
+/// (source: Balle, Johnston, Minnen, "Integer Networks for Data Compression with Latent-Variable Models",
+/// ICLR 2019). Immutable after load: thread-safe.
 class LatentCoder {
 public:
   /// `table` = the bytes of a signal.tbl (copied); weights are checked against accumulator overflow here.
@@ -39,26 +43,25 @@ public:
   /// Picture size in pixels, 1..4096 each; all zero outside that, which the functions below refuse.
   LatentShape shape(int width, int height) const;
 
-  /// Means of y for hyper-latent `z` (clamped to the coder's range in place), in 1/2^kMeanShift, and scale
-  /// indices 0..63. The encoder calls this between rounding z and forming y symbols; decode() calls it
-  /// inside. `quality` matters where each rate has a network of its own (published_model.hpp).
-  void predict(const LatentShape& shape, std::vector<int16_t>& z, std::vector<int16_t>& mean,
-               std::vector<uint8_t>& scale, int quality = 0) const;
+  /// Clamps `latents.z` to the coder's range, predicts, and rounds `y` (channel-major, as many numbers as the
+  /// shape says) to `latents.y`: in two passes where the second is predicted from the first. Corrupt when a
+  /// size or the quality does not fit.
+  Status quantise(const LatentShape& shape, const float* y, Latents& latents) const;
 
   /// Appends the entropy-coded latents (no header bytes). Symbols outside the tables are escaped (exact for
   /// all int16).
   Status encode(const LatentShape& shape, const Latents& latents, Bytes& out) const;
-  /// The same with the scale indices that predict() gave for `latents.z`: saves computing them again.
-  Status encode(const LatentShape& shape, const Latents& latents, const std::vector<uint8_t>& scale,
-                Bytes& out) const;
-  /// `latents.quality` is an input (it selects the z tables); fills z, y and `mean`.
-  Status decode(const LatentShape& shape, ByteView data, Latents& latents, std::vector<int16_t>& mean) const;
+  /// `latents.quality` is an input (it selects the z tables); fills the rest.
+  Status decode(const LatentShape& shape, ByteView data, Latents& latents) const;
 
   uint64_t parse_hash() const;
 
   struct Impl; ///< latent_model.hpp, private to models/entropy
 
 private:
+  bool codable(const LatentShape& shape, const Latents& latents) const;
+  template <typename Code>
+  Status predict(const LatentShape& shape, Latents& latents, Code&& code) const;
   explicit LatentCoder(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -117,7 +117,7 @@ ZPrior z_prior(const HyperWeights& w, int quality, int channel) {
   return {mixed(w.z_mean), softplus(3 * mixed(w.z_scale)) + 0.1};
 }
 
-/// Largest activations of the two inner layers over samples of z from its prior: chooses how activations are
+/// Largest activations of the inner layers over samples of z from its prior: chooses how activations are
 /// scaled.
 class ActivationProbe {
 public:
@@ -127,7 +127,7 @@ public:
       for (int sample = 0; sample < 64; sample++)
         probe(quality, random);
   }
-  double first = 0, second = 0;
+  double first = 0, second = 0, features = 0;
 
 private:
   void probe(int quality, std::mt19937& random) {
@@ -141,15 +141,15 @@ private:
       z.push_back(std::clamp(std::round(p.mean + noise * p.scale), double(kHyperMin), double(kHyperMax)) / 4);
     }
     for (int place = 0; place < 4; place++) {
-      const std::vector<double> a = layer(w_.up1, z, place, first);
+      const std::vector<double> a = layer(w_.up1, z, place, 4, first);
       for (int inner = 0; inner < 4; inner++)
-        layer(w_.up2, a, inner, second);
+        layer(w_.features, layer(w_.up2, a, inner, 4, second), 0, 1, features);
     }
   }
   static std::vector<double> layer(const ConvWeights& conv, const std::vector<double>& in, int place,
-                                   double& largest) {
+                                   int step, double& largest) {
     std::vector<double> out;
-    for (int o = place; o < conv.out; o += 4) {
+    for (int o = place; o < conv.out; o += step) {
       double sum = conv.bias[size_t(o)];
       for (int c = 0; c < conv.in; c++)
         sum += conv.weight[size_t(o) * size_t(conv.in) + size_t(c)] * in[size_t(c)];
@@ -166,6 +166,54 @@ int activation_exponent(double largest) {
   return std::clamp(int(std::floor(std::log2(kActivationMax / std::max(2 * largest, 1e-3)))), -4, 14);
 }
 
+/// What the context layer sees at positions of a parity, as a 1x1 convolution of [tap][half of the channels].
+ConvWeights context_of(const ConvWeights& conv, int parity) {
+  constexpr int kTap[kContextTaps] = {4, 1, 3, 5, 7}; // of the 3x3: here, above, left, right, below
+  const int half = conv.in / 2;
+  ConvWeights out{conv.out, kContextTaps * half, 1, {}, conv.bias};
+  for (int o = 0; o < conv.out; o++)
+    for (int tap = 0; tap < kContextTaps; tap++)
+      for (int c = 0; c < half; c++) {
+        const int channel = (tap == 0 ? parity : 1 - parity) * half + c;
+        out.weight.push_back(conv.weight[size_t((o * conv.in + channel) * 9 + kTap[tap])]);
+      }
+  return out;
+}
+
+/// Largest of the context's hidden activations to expect: the features' part as probed, the symbols' as six
+/// standard deviations of a sum over symbols of ten steps' size. What is larger is cut, which costs bits
+/// only.
+double hidden_range(const HyperWeights& w, double features) {
+  double largest = 0;
+  for (int parity = 0; parity < 2; parity++) {
+    const ConvWeights conv = context_of(w.context, parity);
+    for (int o = 0; o < conv.out; o++) {
+      double energy = 0;
+      for (int i = 0; i < conv.in; i++)
+        energy += std::pow(conv.weight[size_t(o * conv.in + i)], 2);
+      largest = std::max(largest, 6 * std::sqrt(energy) * 10 / 4);
+    }
+  }
+  return std::max(largest, features);
+}
+
+bool quantise_context(const HyperWeights& w, int features_in, double features, SignalTable& table) {
+  const int hidden = activation_exponent(hidden_range(w, features)), symbol = 2, half = table.channels / 2;
+  if (!quantise(w.features, 0, w.features.out, 1, features_in, hidden, -kActivationMin, table.features))
+    return false;
+  for (int parity = 0; parity < 2; parity++) {
+    const int coded = parity == 0 ? half : 0; // the half of the second pass
+    const auto p = size_t(parity);
+    if (!quantise(context_of(w.context, parity), 0, w.context.out, 1, symbol, hidden, kContextLargest,
+                  table.context[p]) ||
+        !quantise(w.more, coded, half, 4, hidden, kMeanShift, -kActivationMin, table.more_mean[p]) ||
+        !quantise(w.more, table.channels + coded, half, 1, hidden, kMeanShift, -kActivationMin,
+                  table.more_scale[p]))
+      return false;
+  }
+  return true;
+}
+
 bool quantise_network(const HyperWeights& w, SignalTable& table) {
   const ActivationProbe probe(w);
   const int a1 = activation_exponent(probe.first), a2 = activation_exponent(probe.second);
@@ -174,7 +222,8 @@ bool quantise_network(const HyperWeights& w, SignalTable& table) {
   return quantise(w.up1, 0, w.up1.out, 1, 2, a1, -kHyperMin, table.up1) &&
          quantise(w.up2, 0, w.up2.out, 1, a1, a2, -kActivationMin, table.up2) &&
          quantise(w.out, 0, table.channels, 4, a2, outer, -kActivationMin, table.mean) &&
-         quantise(w.out, table.channels, table.channels, 1, a2, outer, -kActivationMin, table.scale);
+         quantise(w.out, table.channels, table.channels, 1, a2, outer, -kActivationMin, table.scale) &&
+         quantise_context(w, a2, probe.features, table);
 }
 
 void make_scales(SignalTable& table) {
@@ -211,7 +260,11 @@ void make_z_tables(const HyperWeights& w, SignalTable& table) {
 Status build_signal_table(const HyperWeights& w, Bytes& out) {
   const auto finite = [](float v) { return std::isfinite(v); };
   if (!sound(w.up1, 1) || !sound(w.up2, 1) || !sound(w.out, 3) || w.up1.out % 4 || w.up2.out % 4 ||
-      w.out.out % 2 || w.up2.in != w.up1.out / 4 || w.out.in != w.up2.out / 4 || w.rows < 1)
+      w.out.out % 4 || w.up2.in != w.up1.out / 4 || w.out.in != w.up2.out / 4 || w.rows < 1)
+    return Status::Corrupt;
+  if (!sound(w.context, 3) || !sound(w.features, 1) || !sound(w.more, 1) || w.context.in != w.out.out / 2 ||
+      w.features.in != w.out.in || w.features.out != w.context.out || w.more.in != w.context.out ||
+      w.more.out != w.out.out)
     return Status::Corrupt;
   const size_t z_numbers = size_t(w.rows) * size_t(w.up1.in);
   if (w.z_mean.size() != z_numbers || w.z_scale.size() != z_numbers ||

@@ -16,14 +16,20 @@ struct ConvWeights {
   std::vector<float> bias;   ///< out
 };
 
-/// The trained hyperprior, as the float network has it:
+/// The trained hyperprior and context, as the float network has them:
 ///   z ~ Normal (z_mean[q], softplus (3 z_scale[q]) + 0.1) per channel, rounded, clamped to -64..63
-///   up1 (z / 4), pixel shuffle 2, LeakyReLU 0.1, up2, pixel shuffle 2, LeakyReLU 0.1, out -> m, s (halves of
-///   the outputs) mean = 4 m, scale = 2 softplus (2 s - 1) + 0.08; y - mean, rounded, ~ Normal (0, scale)
+///   f = up1 (z / 4), pixel shuffle 2, LeakyReLU 0.1, up2, pixel shuffle 2, LeakyReLU 0.1
+///   m, s = halves of out (f); mean = 4 m, scale = 2 softplus (2 s - 1) + 0.08
+///   r = y - mean, rounded, ~ Normal (0, scale) for the y of the first pass (lower half of the channels where
+///   row + column is even, upper half where it is odd); for the others m and s get the halves of
+///   more (LeakyReLU 0.1 (context (r / 4, zero where not of the first pass) + features (f))) added first
 struct HyperWeights {
   ConvWeights up1;            ///< side 1, out = 4 x inner channels
   ConvWeights up2;            ///< side 1, out = 4 x inner channels
-  ConvWeights out;            ///< side 3, out = 2 x channels of y
+  ConvWeights out;            ///< side 3, out = 2 x channels of y (even)
+  ConvWeights context;        ///< side 3, in = channels of y; its corners do not count
+  ConvWeights features;       ///< side 1, inner channels -> outputs of context
+  ConvWeights more;           ///< side 1, outputs of context -> 2 x channels of y
   int rows = 0;               ///< trained rates; quality 0..63 is spread over them linearly
   std::vector<float> z_mean;  ///< [rows][channels of z]
   std::vector<float> z_scale; ///< [rows][channels of z], raw as above

@@ -116,7 +116,8 @@ public:
     centre = 0;
     return rate(quality).z[size_t(channel)];
   }
-  void run(const LatentShape& s, const int16_t* z, int quality, int16_t* mean, uint8_t* scale) const override;
+  std::unique_ptr<Features> run(const LatentShape& s, const int16_t* z, int quality, int16_t* mean,
+                                uint8_t* scale) const override;
 
 private:
   const Rate& rate(int quality) const { return rates_[published_rate(quality, rates_.size())]; }
@@ -125,8 +126,9 @@ private:
   std::vector<int32_t> thresholds_;
 };
 
-void PublishedModel::run(const LatentShape& s, const int16_t* z, int quality, int16_t* mean,
-                         uint8_t* scale) const {
+std::unique_ptr<LatentCoder::Impl::Features> PublishedModel::run(const LatentShape& s, const int16_t* z,
+                                                                 int quality, int16_t* mean,
+                                                                 uint8_t* scale) const {
   const Rate& r = rate(quality);
   const int h = s.hyper_height, w = s.hyper_width;
   const size_t z_area = size_t(h) * size_t(w), y_area = 16 * z_area;
@@ -148,6 +150,7 @@ void PublishedModel::run(const LatentShape& s, const int16_t* z, int quality, in
           uint8_t(std::lower_bound(thresholds_.begin(), thresholds_.end(), value) - thresholds_.begin());
     }
   std::fill_n(mean, size_t(channels) * y_area, int16_t(0));
+  return nullptr;
 }
 
 } // namespace

@@ -7,7 +7,7 @@
 namespace gsem::entropy {
 
 static constexpr char kMagic[5] = "GSLT";
-static constexpr uint8_t kVersion = 1;
+static constexpr uint8_t kVersion = 2;
 static constexpr size_t kMaxBank = 4096;
 
 bool check_conv(const IntConv& conv, int largest_input) {
@@ -47,7 +47,20 @@ Status SignalTable::check() const {
                       mean.in == up2.out / 4 && scale.in == mean.in && mean.out == channels &&
                       scale.out == channels && up1.taps == 1 && up2.taps == 1 && mean.taps == 9 &&
                       scale.taps == 9;
-  if (!shapes || !check_conv(up1, -kHyperMin) || !check_conv(up2, -kActivationMin) ||
+  const auto one_by_one = [](const IntConv& conv, int in, int out) {
+    return conv.in == in && conv.out == out && conv.taps == 1;
+  };
+  if (!shapes || channels % 2 != 0 || !one_by_one(features, mean.in, features.out) ||
+      features.out > kMaxHyperChannels || !check_conv(features, -kActivationMin))
+    return Status::Corrupt;
+  for (size_t parity = 0; parity < 2; parity++)
+    if (!one_by_one(context[parity], kContextTaps * channels / 2, features.out) ||
+        !one_by_one(more_mean[parity], features.out, channels / 2) ||
+        !one_by_one(more_scale[parity], features.out, channels / 2) ||
+        !check_conv(context[parity], kContextLargest) || !check_conv(more_mean[parity], -kActivationMin) ||
+        !check_conv(more_scale[parity], -kActivationMin))
+      return Status::Corrupt;
+  if (!check_conv(up1, -kHyperMin) || !check_conv(up2, -kActivationMin) ||
       !check_conv(mean, -kActivationMin) || !check_conv(scale, -kActivationMin))
     return Status::Corrupt;
   if (thresholds.size() != kScales - 1 || !std::is_sorted(thresholds.begin(), thresholds.end()))
@@ -61,6 +74,14 @@ Status SignalTable::check() const {
       std::any_of(z_index.begin(), z_index.end(), [&](uint16_t i) { return i >= z.size(); }))
     return Status::Corrupt;
   return Status::Ok;
+}
+
+/// In the order of the file.
+template <typename Table>
+static auto layers(Table& t) {
+  return std::array{&t.up1,          &t.up2,           &t.mean,         &t.scale,
+                    &t.features,     &t.context[0],    &t.context[1],   &t.more_mean[0],
+                    &t.more_mean[1], &t.more_scale[0], &t.more_scale[1]};
 }
 
 static void write_conv(const IntConv& conv, TableWriter& out) {
@@ -79,7 +100,8 @@ static bool read_conv(TableReader& in, IntConv& conv) {
   conv.out = in.u16();
   conv.taps = in.u8();
   conv.shift = in.u8();
-  if (!in.ok() || conv.in > kMaxHyperChannels || conv.out > 4 * kMaxHyperChannels || conv.taps > 9)
+  if (!in.ok() || conv.in > kContextTaps * kMaxHyperChannels || conv.out > 4 * kMaxHyperChannels ||
+      conv.taps > 9)
     return false;
   const size_t weights = size_t(conv.in) * size_t(conv.out) * size_t(conv.taps);
   if (weights * 2 + size_t(conv.out) * 4 > in.left())
@@ -127,7 +149,7 @@ void SignalTable::write(Bytes& out) const {
   TableWriter writer(out);
   writer.u16(uint16_t(hyper_channels));
   writer.u16(uint16_t(channels));
-  for (const IntConv* conv : {&up1, &up2, &mean, &scale})
+  for (const IntConv* conv : layers(*this))
     write_conv(*conv, writer);
   for (int16_t t : thresholds)
     writer.u16(uint16_t(t));
@@ -149,7 +171,7 @@ Status SignalTable::read(ByteView table, SignalTable& signal, uint64_t& hash) {
   signal.channels = in.u16();
   if (signal.hyper_channels > kMaxHyperChannels)
     return Status::TooLarge;
-  for (IntConv* conv : {&signal.up1, &signal.up2, &signal.mean, &signal.scale})
+  for (IntConv* conv : layers(signal))
     if (!read_conv(in, *conv))
       return Status::Corrupt;
   signal.thresholds.resize(kScales - 1);

@@ -23,6 +23,26 @@ Tensor straight_through_round(const Tensor& v) {
   return v + (v.round() - v).detach();
 }
 
+/// Flat indices of the positions whose row + column is of the parity.
+Tensor positions(int64_t height, int64_t width, int64_t parity) {
+  const Tensor sum = torch::arange(height).unsqueeze(1) + torch::arange(width).unsqueeze(0);
+  return (sum.remainder(2) == parity).flatten().nonzero().squeeze(1);
+}
+
+constexpr int64_t kHalf = SignalCodecImpl::kLatents / 2;
+
+/// The halves of the channels that the first pass codes at positions of the parity (in their own place) and
+/// around them.
+template <typename Cut>
+Tensor known_around(int64_t parity, const Cut& cut) {
+  std::vector<Tensor> parts;
+  for (const auto& [row, column] : {std::pair{1, 1}, {0, 1}, {1, 0}, {1, 2}, {2, 1}}) {
+    const bool own = row == 1 && column == 1;
+    parts.push_back(cut(row, column, (own ? parity : 1 - parity) * kHalf));
+  }
+  return torch::cat(parts, 1);
+}
+
 } // namespace
 
 Tensor likelihood_bits(const Tensor& v, const Tensor& mean, const Tensor& scale) {
@@ -75,6 +95,15 @@ SignalCodecImpl::SignalCodecImpl() {
       merge->bias.zero_();
     }
   }
+  cx_ = register_module("cx", Conv(m, h, 3));
+  ch_ = register_module("ch", Conv(h, h, 1));
+  co_ = register_module("co", Conv(h, 2 * m, 1));
+  if (!SkipInitialisation::active()) {
+    // Training starts with the second pass predicted as the first.
+    torch::NoGradGuard no_grad;
+    co_->weight.zero_();
+    co_->bias.zero_();
+  }
   const Tensor gains = torch::linspace(-1.4, 1.4, kRows).unsqueeze(1).repeat({1, m});
   ge_ = register_parameter("ge", gains.clone());
   gd_ = register_parameter("gd", -gains);
@@ -102,10 +131,44 @@ SignalCodecImpl::Latents SignalCodecImpl::analyse_unshuffled(const Tensor& x, co
 }
 
 SignalCodecImpl::Prior SignalCodecImpl::hyper(const Tensor& z) {
-  Tensor t = leaky(hd0_(channels_last(z) / 4), 0.1);
-  t = hd4_(leaky(hd2_(t), 0.1));
-  const auto parts = t.to(at::kFloat).chunk(2, 1);
-  return {parts[0] * 4, torch::softplus(parts[1] * 2 - 1) * 2 + 0.08};
+  const Tensor features = leaky(hd2_(leaky(hd0_(channels_last(z) / 4), 0.1)), 0.1);
+  const auto parts = hd4_(features).to(at::kFloat).chunk(2, 1);
+  return {parts[0] * 4, parts[1], features};
+}
+
+SignalCodecImpl::Prior SignalCodecImpl::refine(const Prior& prior, const Tensor& symbols) {
+  const int64_t b = symbols.size(0), height = symbols.size(2), width = symbols.size(3);
+  const Tensor around = torch::constant_pad_nd(symbols / 4, {1, 1, 1, 1}, 0);
+  const Tensor base = ch_(prior.features).to(at::kFloat).flatten(2);
+  Tensor more = torch::zeros({b, 2 * kLatents, height * width}, symbols.options());
+  for (int64_t parity = 0; parity < 2; parity++) {
+    const Tensor at = positions(height, width, parity);
+    const Tensor known =
+        known_around(
+            parity,
+            [&](int64_t row, int64_t column, int64_t channel) {
+              return around.narrow(1, channel, kHalf).narrow(2, row, height).narrow(3, column, width);
+            })
+            .flatten(2)
+            .index_select(2, at);
+    const Tensor weight = known_around(parity, [&](int64_t row, int64_t column, int64_t channel) {
+      return cx_->weight.narrow(1, channel, kHalf).select(3, column).select(2, row);
+    });
+    const Tensor hidden = torch::leaky_relu(
+        torch::matmul(weight, known) + cx_->bias.unsqueeze(1) + base.index_select(2, at), 0.1);
+    const int64_t coded = (1 - parity) * kHalf; // the half of the second pass
+    const Tensor rows =
+        torch::cat({torch::arange(coded, coded + kHalf), torch::arange(coded, coded + kHalf) + kLatents});
+    const Tensor out = torch::matmul(co_->weight.flatten(1).index_select(0, rows), hidden) +
+                       co_->bias.index_select(0, rows).unsqueeze(1);
+    more = more.index_put({torch::indexing::Slice(), rows.unsqueeze(1), at.unsqueeze(0)}, out);
+  }
+  const auto parts = more.view({b, 2 * kLatents, height, width}).chunk(2, 1);
+  return {prior.mean + parts[0] * 4, prior.raw + parts[1], prior.features};
+}
+
+Tensor SignalCodecImpl::scale_of(const Tensor& raw) {
+  return torch::softplus(raw * 2 - 1) * 2 + 0.08;
 }
 
 Tensor SignalCodecImpl::side(const Tensor& base, const Tensor& map, const Tensor& flags) {
@@ -145,8 +208,9 @@ SignalCodecImpl::Output SignalCodecImpl::forward(const Tensor& x, const Tensor& 
   };
   const auto [y, z] = analyse(x, q);
   const Tensor z_bits = likelihood_bits(noisy(z), at(zm_, q), torch::softplus(at(zs_, q) * 3) + 0.1);
-  const auto [mean, scale] = hyper(straight_through_round(z));
-  const Tensor y_bits = likelihood_bits(noisy(y - mean), torch::zeros({1}, y.options()), scale);
+  const Prior first = hyper(straight_through_round(z));
+  const auto [mean, raw, features] = refine(first, straight_through_round(y - first.mean));
+  const Tensor y_bits = likelihood_bits(noisy(y - mean), torch::zeros({1}, y.options()), scale_of(raw));
   Output out;
   out.picture = synthesise(straight_through_round(y - mean) + mean, q, side);
   out.bits_per_pixel = (y_bits.sum({1, 2, 3}) + z_bits.sum({1, 2, 3})) / double(x.size(2) * x.size(3));

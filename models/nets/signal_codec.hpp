@@ -6,10 +6,12 @@
 namespace gsem::nets {
 
 /// The picture codec: mean-scale hyperprior (Minnen, Balle, Toderici, "Joint Autoregressive and Hierarchical
-/// Priors for Learned Image Compression", NeurIPS 2018, without the autoregressive part), one model for all
-/// rates by learned gains (after Cui et al., "Asymmetric Gained Deep Image Compression", CVPR 2021),
-/// synthesis conditioned on the lower layers' picture and map. The shipped codec parses with the integer twin
-/// of `hyper` in models/entropy; here it serves training.
+/// Priors for Learned Image Compression", NeurIPS 2018) whose autoregressive part is two passes (after the
+/// dual spatial prior of Li, Li, Lu, "Hybrid Spatial-Temporal Entropy Modelling for Neural Video
+/// Compression", ACM MM 2022), one model for all rates by learned gains (after Cui et al., "Asymmetric Gained
+/// Deep Image Compression", CVPR 2021), synthesis conditioned on the lower layers' picture and map. The
+/// shipped codec parses with the integer twin of `hyper` and `refine` in models/entropy; here they serve
+/// training.
 struct SignalCodecImpl : torch::nn::Module {
   static constexpr int64_t kRows = 8; ///< gain rows; q is a position among them, 0..7
   static constexpr int64_t kLatents = 192, kHyper = 64, kSideChannels = 54;
@@ -25,9 +27,14 @@ struct SignalCodecImpl : torch::nn::Module {
   Latents analyse_unshuffled(const Tensor& x, const Tensor& q); ///< [B,48,H/4,W/4]
 
   struct Prior {
-    Tensor mean, scale;
+    Tensor mean, raw, features; ///< raw: scale_of() makes scales of it; features: [B,64,H/16,W/16]
   };
+  /// z rounded -> the prior of the y of the first pass.
   Prior hyper(const Tensor& z);
+  /// Symbols of the first pass (others do not count) -> the prior with the y of the second pass predicted
+  /// too. 12 M multiply-accumulates at 256x256.
+  Prior refine(const Prior& prior, const Tensor& symbols);
+  static Tensor scale_of(const Tensor& raw);
 
   /// base [B,3,H,W] in [-1,1], map [B,1,H/2,W/2] in 0..1, flags [B,2] (base present, map present); absent
   /// ones zeros -> [B,54,H/4,W/4].
@@ -59,6 +66,7 @@ private:
   DepthConv d1_{nullptr}, d2_{nullptr}, d4_{nullptr}, d5_{nullptr}, d7_{nullptr}, d8_{nullptr};
   Conv sa0_{nullptr}, sb0_{nullptr}, sc0_{nullptr}, m4_{nullptr}, m8_{nullptr}, m16_{nullptr};
   DepthConv sa1_{nullptr}, sb1_{nullptr}, sc1_{nullptr};
+  Conv cx_{nullptr}, ch_{nullptr}, co_{nullptr}; ///< context, features, more (entropy::HyperWeights)
   Tensor ge_, gd_, qe_, zs_, zm_;
 };
 TORCH_MODULE(SignalCodec);

@@ -77,9 +77,9 @@ public:
   virtual const entropy::LatentCoder& coder () const = 0;
   /// quality 0..63.
   virtual Outcome analyze (PictureView picture, int quality, entropy::Latents& latents, const CallOptions& options) = 0;
-  /// `mean` as LatentCoder::decode gave it. `base` (any size) and `map` may have data == null: absent.
-  virtual Outcome synthesize (const entropy::Latents& latents, const std::vector<int16_t>& mean, PictureView base, PictureView map,
-                              PictureSpan out, const CallOptions& options) = 0;
+  /// `latents` as LatentCoder::decode gave them. `base` (any size) and `map` may have data == null: absent.
+  virtual Outcome synthesize (const entropy::Latents& latents, PictureView base, PictureView map, PictureSpan out,
+                              const CallOptions& options) = 0;
 };
 
 struct ModelOptions {

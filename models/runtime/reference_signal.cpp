@@ -32,8 +32,8 @@ public:
   const entropy::LatentCoder& coder() const override { return *profile_.latent_coder; }
   Outcome analyze(PictureView picture, int quality, entropy::Latents& latents,
                   const CallOptions& options) override;
-  Outcome synthesize(const entropy::Latents& latents, const std::vector<int16_t>& mean, PictureView base,
-                     PictureView map, PictureSpan out, const CallOptions& options) override;
+  Outcome synthesize(const entropy::Latents& latents, PictureView base, PictureView map, PictureSpan out,
+                     const CallOptions& options) override;
 
 private:
   bool load_rate(const std::string& role, std::string& error);
@@ -132,9 +132,8 @@ std::shared_ptr<float> ReferenceSignal::samples(PictureView picture, int channel
   return out;
 }
 
-Outcome ReferenceSignal::synthesize(const entropy::Latents& latents, const std::vector<int16_t>&,
-                                    PictureView base, PictureView map, PictureSpan out,
-                                    const CallOptions& options) {
+Outcome ReferenceSignal::synthesize(const entropy::Latents& latents, PictureView base, PictureView map,
+                                    PictureSpan out, const CallOptions& options) {
   const entropy::LatentShape shape = profile_.latent_coder->shape(kSide, kSide);
   const size_t area = size_t(shape.height) * shape.width;
   if (latents.y.size() != area * shape.channels)

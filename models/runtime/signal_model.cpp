@@ -27,8 +27,8 @@ public:
   const entropy::LatentCoder& coder() const override { return *profile_.latent_coder; }
   Outcome analyze(PictureView picture, int quality, entropy::Latents& latents,
                   const CallOptions& options) override;
-  Outcome synthesize(const entropy::Latents& latents, const std::vector<int16_t>& mean, PictureView base,
-                     PictureView map, PictureSpan out, const CallOptions& options) override;
+  Outcome synthesize(const entropy::Latents& latents, PictureView base, PictureView map, PictureSpan out,
+                     const CallOptions& options) override;
 
 private:
   at::Tensor position(int quality) const {
@@ -108,16 +108,11 @@ Outcome SignalNetworks::analyze(PictureView picture, int quality, entropy::Laten
     return outcome;
   latents.quality = quality;
   latents.z.resize(size_t(data->z.numel()));
-  latents.y.resize(size_t(data->y.numel()));
-  const float *z = data->z.data_ptr<float>(), *y = data->y.data_ptr<float>();
+  const float* z = data->z.data_ptr<float>();
   for (size_t i = 0; i < latents.z.size(); ++i)
     latents.z[i] = to_symbol(z[i]);
-  std::vector<int16_t> mean;
-  std::vector<uint8_t> scale;
-  coder.predict(shape, latents.z, mean, scale);
-  constexpr float kStep = 1.0f / (1 << entropy::kMeanShift);
-  for (size_t i = 0; i < latents.y.size(); ++i)
-    latents.y[i] = to_symbol(y[i] - mean[i] * kStep);
+  if (coder.quantise(shape, data->y.data_ptr<float>(), latents) != Status::Ok)
+    return {JobResult::Failed, "the signal table is for other latents than the signal network's"};
   return outcome;
 }
 
@@ -143,12 +138,11 @@ std::shared_ptr<float> SignalNetworks::sides(PictureView base, PictureView map, 
   return side;
 }
 
-Outcome SignalNetworks::synthesize(const entropy::Latents& latents, const std::vector<int16_t>& mean,
-                                   PictureView base, PictureView map, PictureSpan out,
-                                   const CallOptions& options) {
+Outcome SignalNetworks::synthesize(const entropy::Latents& latents, PictureView base, PictureView map,
+                                   PictureSpan out, const CallOptions& options) {
   const entropy::LatentShape shape = profile_.latent_coder->shape(out.width, out.height);
   const size_t area = size_t(shape.height) * shape.width;
-  if (latents.y.size() != area * kLatents || mean.size() != latents.y.size())
+  if (latents.y.size() != area * kLatents || latents.mean.size() != latents.y.size())
     return {JobResult::Failed, "the latents are of a picture of another size"};
   struct Data {
     std::shared_ptr<float> y, side;
@@ -161,7 +155,7 @@ Outcome SignalNetworks::synthesize(const entropy::Latents& latents, const std::v
     float* y = data->y.get() + c;
     const size_t plane = c * area;
     for (size_t i = 0; i < area; ++i)
-      y[i * kLatents] = latents.y[plane + i] + mean[plane + i] * kStep;
+      y[i * kLatents] = latents.y[plane + i] + latents.mean[plane + i] * kStep;
   }
   data->side = sides(base, map, out.width, out.height, shape);
   const int quality = latents.quality;

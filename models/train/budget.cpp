@@ -43,7 +43,7 @@ struct Costs {
   Row describe{"backbone at 224 and captioner, 20 words"}, hint{"layout hint (backbone at 128)"},
       text{"text encoder"}, generator{"generator"}, upscale{"upscale"}, edges{"edges"},
       base{"structure, base branch (once a base)"}, decode{"structure, map branch and decoder"},
-      analyse{"signal analysis"}, hyper{"signal hyper-decoder (integer)"},
+      analyse{"signal analysis"}, hyper{"signal hyper-decoder and context (integer)"},
       synthesise{"signal synthesis with sides"};
 
   std::vector<const Row*> rows() const {
@@ -107,7 +107,7 @@ Costs measure() {
     const Tensor q = torch::zeros({1});
     SignalCodecImpl::Latents latents;
     c.analyse.gmac = gmac_of([&] { latents = codec->analyse(x256, q); });
-    c.hyper.gmac = gmac_of([&] { codec->hyper(latents.z); });
+    c.hyper.gmac = gmac_of([&] { codec->refine(codec->hyper(latents.z), latents.y); });
     const Tensor side = SignalCodecImpl::side(x256, map, torch::ones({1, 2}));
     c.synthesise.gmac = gmac_of([&] { codec->synthesise(latents.y, q, side); });
     c.synthesise.parameters = parameters_of(*codec);

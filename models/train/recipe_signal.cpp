@@ -12,8 +12,8 @@
 namespace gsem::train {
 namespace {
 
-/// log2 of lambda over q 0..7: about 0.03 to 0.7 bits per pixel.
-constexpr double kLowest = -14.3, kSlope = 1.68;
+/// log2 of lambda over q 0..7: about 0.02 to 0.5 bits per pixel. Above, more bits bring next to nothing.
+constexpr double kLowest = -14.3, kSlope = 1.488;
 constexpr int64_t kCrop = 128;
 
 Tensor lambda_of(const Tensor& q) {
@@ -65,7 +65,7 @@ public:
       out = net_(x, q, side);
     }
     const Tensor mse = squared_error(out.picture, x), unlike = 1 - ms_ssim(x, out.picture, 4);
-    const Tensor loss = (out.bits_per_pixel / root + root * (0.5 * mse + 650 * unlike)).mean() + out.penalty;
+    const Tensor loss = (out.bits_per_pixel / root + root * (0.5 * mse + 800 * unlike)).mean() + out.penalty;
     adam_->zero_grad();
     loss.backward();
     adam_->step(cosine_rate(context_->rate(sides_.pictures.defined() ? 3e-4 : 4e-4), info.progress, info.step,

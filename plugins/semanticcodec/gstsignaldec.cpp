@@ -52,12 +52,6 @@ struct Counters {
           faded = 0, key_requests = 0;
 };
 
-/// What one coded picture says.
-struct Coded {
-  entropy::Latents latents;
-  std::vector<int16_t> mean;
-};
-
 } // namespace
 
 struct SignalDecPrivate {
@@ -303,7 +297,7 @@ static GstFlowReturn gst_signal_dec_sink_event_pre_queue(GstAggregator* agg, Gst
 
 // ---- pictures ------------------------------------------------------------------------------------------
 
-static bool read_signal(GstSignalDec* self, GstBuffer* buffer, Coded& coded) {
+static bool read_signal(GstSignalDec* self, GstBuffer* buffer, entropy::Latents& coded) {
   SignalDecPrivate* priv = self->priv;
   if (priv->mismatched || !priv->signal_known) {
     count(self, &Counters::mismatched);
@@ -314,9 +308,8 @@ static bool read_signal(GstSignalDec* self, GstBuffer* buffer, Coded& coded) {
   {
     BufferMap map(buffer, GST_MAP_READ);
     if (map)
-      status =
-          read_signal_payload(priv->model->coder(), GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info),
-                              {map.data(), map.size()}, coded.latents, coded.mean);
+      status = read_signal_payload(priv->model->coder(), GST_VIDEO_INFO_WIDTH(&info),
+                                   GST_VIDEO_INFO_HEIGHT(&info), {map.data(), map.size()}, coded);
   }
   if (status == Status::Ok)
     return true;
@@ -330,8 +323,8 @@ static bool read_signal(GstSignalDec* self, GstBuffer* buffer, Coded& coded) {
 }
 
 /// The synthesis proper: `base` and `map` (null: none) help it.
-static runtime::Outcome fill(GstSignalDec* self, const Coded& coded, GstBuffer* base, const maps::Map* map,
-                             GstBuffer* out, const runtime::CallOptions& options) {
+static runtime::Outcome fill(GstSignalDec* self, const entropy::Latents& coded, GstBuffer* base,
+                             const maps::Map* map, GstBuffer* out, const runtime::CallOptions& options) {
   SignalDecPrivate* priv = self->priv;
   VideoMap frame(&priv->output.info(), out, GST_MAP_WRITE);
   if (!frame)
@@ -340,12 +333,11 @@ static runtime::Outcome fill(GstSignalDec* self, const Coded& coded, GstBuffer* 
   if (map)
     map_view = {map->data.data(), map->width, map->height, map->width};
   if (!base)
-    return priv->model->synthesize(coded.latents, coded.mean, {}, map_view, span_of(frame), options);
+    return priv->model->synthesize(coded, {}, map_view, span_of(frame), options);
   VideoMap base_frame(&priv->base_info, base, GST_MAP_READ);
   if (!base_frame)
     return {runtime::JobResult::Failed, "the picture from below cannot be read"};
-  return priv->model->synthesize(coded.latents, coded.mean, view_of(base_frame), map_view, span_of(frame),
-                                 options);
+  return priv->model->synthesize(coded, view_of(base_frame), map_view, span_of(frame), options);
 }
 
 static runtime::Outcome synthesize(GstSignalDec* self, const GstSemanticJoinSet& set, const maps::Map* map,
@@ -357,7 +349,7 @@ static runtime::Outcome synthesize(GstSignalDec* self, const GstSemanticJoinSet&
   runtime::CallOptions options{&token, priv->pacing.start_by(agg, set)};
   if (start > options.deadline)
     return {runtime::JobResult::Late, {}};
-  Coded coded;
+  entropy::Latents coded;
   if (!read_signal(self, set.pads[SIGNAL].buffer, coded))
     return {}; // without a picture: the one from below
   GstBuffer* base = priv->last_base.get();

@@ -21,7 +21,7 @@ Status write_signal_payload(const entropy::LatentCoder& coder, int width, int he
 }
 
 Status read_signal_payload(const entropy::LatentCoder& coder, int width, int height, ByteView data,
-                           entropy::Latents& latents, std::vector<int16_t>& mean) {
+                           entropy::Latents& latents) {
   if (data.size() > bitstream::Limits::max_signal_bytes)
     return Status::TooLarge;
   if (data.size() < kHeader)
@@ -31,7 +31,7 @@ Status read_signal_payload(const entropy::LatentCoder& coder, int width, int hei
   if (data[1] >= entropy::kQualities)
     return Status::Corrupt;
   latents.quality = data[1];
-  return coder.decode(coder.shape(width, height), data.subspan(kHeader), latents, mean);
+  return coder.decode(coder.shape(width, height), data.subspan(kHeader), latents);
 }
 
 } // namespace gsem::codec

@@ -12,9 +12,8 @@ namespace gsem::codec {
 Status write_signal_payload(const entropy::LatentCoder& coder, int width, int height,
                             const entropy::Latents& latents, Bytes& out);
 
-/// Unsupported for a frame type of a newer version; Corrupt or TooLarge for damaged data. `mean` as
-/// LatentCoder::decode.
+/// Unsupported for a frame type of a newer version; Corrupt or TooLarge for damaged data.
 Status read_signal_payload(const entropy::LatentCoder& coder, int width, int height, ByteView data,
-                           entropy::Latents& latents, std::vector<int16_t>& mean);
+                           entropy::Latents& latents);
 
 } // namespace gsem::codec

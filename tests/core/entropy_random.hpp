@@ -58,6 +58,12 @@ inline gsem::entropy::SignalTable random_signal_table(Random& random) {
   table.up2 = random_conv(random, 5, 4 * 7, 1, 11, 3000);
   table.mean = random_conv(random, 7, 20, 9, 12, 3000);
   table.scale = random_conv(random, 7, 20, 9, 13, 1000);
+  table.features = random_conv(random, 7, 9, 1, 10, 3000);
+  for (size_t parity = 0; parity < 2; parity++) {
+    table.context[parity] = random_conv(random, 50, 9, 1, 5, 3000);
+    table.more_mean[parity] = random_conv(random, 9, 10, 1, 12, 3000);
+    table.more_scale[parity] = random_conv(random, 9, 10, 1, 13, 1000);
+  }
   for (int i = 0; i < 63; i++)
     table.thresholds.push_back(int16_t(int(random.below(6000)) - 3000));
   std::sort(table.thresholds.begin(), table.thresholds.end());

@@ -167,14 +167,11 @@ bool code(const std::string& path, std::string& error) {
   symbols.quality = 40;
   entropy::Latents again;
   again.quality = 40;
-  std::vector<int16_t> z = symbols.z, mean;
-  std::vector<uint8_t> scale;
-  coder->predict(shape, z, mean, scale, symbols.quality);
-  if (z != symbols.z || coder->encode(shape, symbols, coded) != Status::Ok ||
-      coder->decode(shape, coded, again, mean) != Status::Ok || again.y != symbols.y || again.z != symbols.z)
+  if (coder->encode(shape, symbols, coded) != Status::Ok ||
+      coder->decode(shape, coded, again) != Status::Ok || again.y != symbols.y || again.z != symbols.z)
     return false;
   write("out.bytes", torch::tensor({double(coded.size())}));
-  write("out.indices", torch::tensor(std::vector<int64_t>(scale.begin(), scale.end()))
+  write("out.indices", torch::tensor(std::vector<int64_t>(again.scale.begin(), again.scale.end()))
                            .view({1, shape.channels, shape.height, shape.width}));
   return true;
 }

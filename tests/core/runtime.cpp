@@ -252,6 +252,9 @@ struct Fixture {
     w.up1 = {256, 64, 1, values("hd.0.0.weight"), values("hd.0.0.bias")};
     w.up2 = {256, 64, 1, values("hd.2.0.weight"), values("hd.2.0.bias")};
     w.out = {384, 64, 3, values("hd.4.weight"), values("hd.4.bias")};
+    w.context = {64, 192, 3, values("cx.weight"), values("cx.bias")};
+    w.features = {64, 64, 1, values("ch.weight"), values("ch.bias")};
+    w.more = {384, 64, 1, values("co.weight"), values("co.bias")};
     w.rows = 8;
     w.z_mean = values("zm");
     w.z_scale = values("zs");
@@ -398,12 +401,11 @@ void signal(const Fixture& f) {
   CHECK(m->coder().encode(shape, latents, bytes) == Status::Ok);
   entropy::Latents decoded;
   decoded.quality = 40;
-  std::vector<int16_t> mean;
-  CHECK(m->coder().decode(shape, bytes, decoded, mean) == Status::Ok);
+  CHECK(m->coder().decode(shape, bytes, decoded) == Status::Ok);
   CHECK(decoded.y == latents.y && decoded.z == latents.z);
   at::Tensor y_hat = torch::empty({1, nets::SignalCodecImpl::kLatents, 4, 8});
-  for (size_t i = 0; i < mean.size(); ++i)
-    y_hat.flatten()[int64_t(i)] = decoded.y[i] + mean[i] / 64.0f;
+  for (size_t i = 0; i < decoded.mean.size(); ++i)
+    y_hat.flatten()[int64_t(i)] = decoded.y[i] + decoded.mean[i] / 64.0f;
   CHECK(float((y_hat - y).abs().max().item<float>()) <= 0.501f);
   for (const auto& [with_base, with_map] :
        std::vector<std::pair<bool, bool>>{{false, false}, {true, false}, {false, true}, {true, true}}) {
@@ -412,19 +414,18 @@ void signal(const Fixture& f) {
     const at::Tensor e = with_map ? padded(tensor(map, 1 / 255.0f, 0), 64, 32) : torch::zeros({1, 1, 32, 64});
     const at::Tensor want = net->synthesise(y_hat, q, nets::SignalCodecImpl::side(b, e, flags));
     Picture out{w, h, 3, std::vector<uint8_t>(size_t(w) * h * 3)};
-    CHECK(m->synthesize(decoded, mean, with_base ? view(base) : PictureView(),
-                        with_map ? view(map) : PictureView(), span(out), {}));
+    CHECK(m->synthesize(decoded, with_base ? view(base) : PictureView(), with_map ? view(map) : PictureView(),
+                        span(out), {}));
     CHECK(levels(out, want.slice(2, 0, h).slice(3, 0, w)) <= 1);
   }
   Picture wrong{w * 3, h, 3, std::vector<uint8_t>(size_t(w) * h * 9)};
-  CHECK(m->synthesize(decoded, mean, {}, {}, span(wrong), {}).result == JobResult::Failed);
+  CHECK(m->synthesize(decoded, {}, {}, span(wrong), {}).result == JobResult::Failed);
   // The smallest and a wide picture.
   for (const auto& [width, height] : std::vector<std::pair<int, int>>{{16, 16}, {333, 40}}) {
     const Picture any = smooth_picture(width, height);
     Picture out = any;
     CHECK(m->analyze(view(any), 63, latents, {}));
-    mean.assign(latents.y.size(), 0);
-    CHECK(m->synthesize(latents, mean, view(p), view(map), span(out), {}));
+    CHECK(m->synthesize(latents, view(p), view(map), span(out), {}));
   }
 }
 

@@ -35,12 +35,12 @@ void try_payload(const LatentCoder& with, ByteView input) {
   const LatentShape shape = with.shape(64 * (1 + (input[1] & 3)), 64 * (1 + (input[1] >> 2 & 3)));
   Latents latents, again;
   latents.quality = again.quality = input[0] & 63;
-  std::vector<int16_t> mean;
-  if (with.decode(shape, input.subspan(2), latents, mean) != Status::Ok)
+  if (with.decode(shape, input.subspan(2), latents) != Status::Ok)
     return;
+  latents.scale.clear(); // encode() must find the same
   Bytes coded;
   FUZZ_CHECK(with.encode(shape, latents, coded) == Status::Ok);
-  FUZZ_CHECK(with.decode(shape, coded, again, mean) == Status::Ok && again.y == latents.y &&
+  FUZZ_CHECK(with.decode(shape, coded, again) == Status::Ok && again.y == latents.y &&
              again.z == latents.z);
 }
 

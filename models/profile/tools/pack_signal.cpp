@@ -68,6 +68,9 @@ Status make_signal_contract(const SafetensorsFile& signal, SignalContract& out, 
   if (!read_convolution(signal, "hd.0.0", weights.up1, error) ||
       !read_convolution(signal, "hd.2.0", weights.up2, error) ||
       !read_convolution(signal, "hd.4", weights.out, error) ||
+      !read_convolution(signal, "cx", weights.context, error) ||
+      !read_convolution(signal, "ch", weights.features, error) ||
+      !read_convolution(signal, "co", weights.more, error) ||
       !read_rows(signal, "zm", weights.z_mean, mean_rows, error) ||
       !read_rows(signal, "zs", weights.z_scale, weights.rows, error))
     return Status::Failed;

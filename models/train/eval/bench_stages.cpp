@@ -89,7 +89,6 @@ struct Chain {
   entropy::Caption caption;
   StructureModel::BasePtr base;
   entropy::Latents latents;
-  std::vector<int16_t> mean;
   Bytes caption_bits, map_bits, signal_bits;
 };
 
@@ -173,14 +172,14 @@ std::vector<Stage> stages_of(Chain& c) {
        false,
        0,
        {},
-       [&c] { need(c.signal->coder().decode(c.shape, c.signal_bits, c.latents, c.mean), "latent coder"); }},
+       [&c] { need(c.signal->coder().decode(c.shape, c.signal_bits, c.latents), "latent coder"); }},
       {"signal synthesis",
        "frame",
        false,
        0,
        {},
        [&c, o, span] {
-         need(c.signal->synthesize(c.latents, c.mean, view(c.painted), view(c.map), span(), o), "signal");
+         need(c.signal->synthesize(c.latents, view(c.painted), view(c.map), span(), o), "signal");
        }},
   };
 }
