@@ -161,7 +161,7 @@ SignalCodecImpl::Prior SignalCodecImpl::refine(const Prior& prior, const Tensor&
         torch::cat({torch::arange(coded, coded + kHalf), torch::arange(coded, coded + kHalf) + kLatents});
     const Tensor out = torch::matmul(co_->weight.flatten(1).index_select(0, rows), hidden) +
                        co_->bias.index_select(0, rows).unsqueeze(1);
-    more = more.index_put({torch::indexing::Slice(), rows.unsqueeze(1), at.unsqueeze(0)}, out);
+    more.index_put_({torch::indexing::Slice(), rows.unsqueeze(1), at.unsqueeze(0)}, out);
   }
   const auto parts = more.view({b, 2 * kLatents, height, width}).chunk(2, 1);
   return {prior.mean + parts[0] * 4, prior.raw + parts[1], prior.features};
