@@ -7,17 +7,12 @@
 
 namespace gsem::runtime {
 
-struct CaptionSearch {
-  int beams = 3; ///< 1: greedy
-  int max_words = 20;
-  /// [V] of 0 (may be said) or minus infinity. The end mark, token 0, must be allowed.
-  at::Tensor allowed;
-};
-
-/// The words of one picture, without the end mark; at least one. A word is never said twice running, nor the
-/// same three words twice. Beams are compared by mean log probability a token. Empty when `between`, called
-/// after every word, says stop.
+/// The words of one picture, without the end mark (token 0), 1 to 20: the most likely each time, but never
+/// one twice running, nor the same three words twice. No beams: self-critical training rewards single
+/// captions, and what is likely as a whole is what fits all birds (docs/training.md has the figures).
+/// `allowed`: [V] of 0 (may be said) or minus infinity; the end mark must be allowed. Empty when `between`,
+/// called after every word, says stop.
 std::vector<int64_t> search_caption(nets::CaptionerImpl& captioner, const at::Tensor& grid,
-                                    const CaptionSearch& search, const nets::Between& between);
+                                    const at::Tensor& allowed, const nets::Between& between);
 
 } // namespace gsem::runtime

@@ -72,7 +72,7 @@ private:
   BufferPool buffers_;
   std::mutex load_mutex_;
   Vocabulary vocabulary_;
-  CaptionSearch search_;
+  at::Tensor allowed_; ///< words: 0, what cannot be sent: minus infinity
   nets::Backbone backbone_{nullptr};
   nets::Captioner captioner_{nullptr};
   nets::LayoutHint hint_{nullptr};
@@ -116,11 +116,11 @@ bool SemanticNetworks::load_describe(std::string& error) {
   speed_up(*backbone, device_, float32_, {"stem"});
   const auto& sayable = profile_.caption_coder->vocabulary();
   const std::unordered_set<std::string> known(sayable.begin(), sayable.end());
-  search_.allowed = torch::zeros({int64_t(vocabulary_.words.size())});
+  allowed_ = torch::zeros({int64_t(vocabulary_.words.size())});
   for (size_t i = 1; i < vocabulary_.words.size(); ++i)
     if (int64_t(i) == kUnknown || !known.count(vocabulary_.words[i]))
-      search_.allowed[int64_t(i)] = -std::numeric_limits<float>::infinity();
-  search_.allowed = search_.allowed.to(device_);
+      allowed_[int64_t(i)] = -std::numeric_limits<float>::infinity();
+  allowed_ = allowed_.to(device_);
   const c10::InferenceMode inference;
   for (int side : {kHintSide, kCaptionSide}) {
     Executor::yield();
@@ -178,7 +178,7 @@ Outcome SemanticNetworks::describe(PictureView picture, entropy::Caption& captio
         const auto f =
             backbone_->forward(picture_tensor(data->large.get(), kCaptionSide), 4, Executor::yield);
         if (f[3].defined())
-          data->words = search_caption(*captioner_, captioner_->grid(f[3]), search_, Executor::yield);
+          data->words = search_caption(*captioner_, captioner_->grid(f[3]), allowed_, Executor::yield);
       });
   if (!outcome)
     return outcome;
