@@ -1,17 +1,28 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "models/train/averaged_recipe.hpp"
-#include "models/train/caption_score.hpp"
+#include "models/train/caption_reward.hpp"
+#include "models/train/frozen.hpp"
 #include "models/train/losses.hpp"
 
 /// Words for a picture, on the frozen backbone's 7x7 grid of 224x224 pictures. Cross-entropy against human
 /// captions; with --reward self-critical sequence training (Rennie et al., CVPR 2017) on top: CIDEr-D, right
-/// colours, and whether the caption finds its picture among the batch (the embedding of text.safetensors),
-/// baseline: the other samples of the picture.
+/// colours and pairs of colour and part, and whether the caption finds its picture among the batch (the
+/// embedding of text.safetensors), baseline: the other samples of the picture.
 namespace gsem::train {
 namespace {
 
 constexpr int64_t kSamples = 5;
-constexpr double kCider = 1, kColour = 1.5, kMatch = 0.5, kGrammar = 0.3;
+constexpr double kCider = 0.2, kColour = 3, kPair = 2.5, kMatch = 1.5, kGrammar = 0.2;
+
+/// Padded tokens [L] of words.
+Tokens tokens_of(const Tensor& padded) {
+  Tokens out;
+  const auto a = padded.accessor<int64_t, 1>();
+  for (int64_t i = 0; i < a.size(0); i++)
+    if (a[i] > 0)
+      out.push_back(a[i]);
+  return out;
+}
 
 class CaptionerRecipe : public AveragedRecipe<nets::Captioner> {
 public:
@@ -31,7 +42,8 @@ public:
     for (auto* net : {&net_, &average_})
       (*net)->input_sd.fill_(train_.grid.slice(0, 0, 500).to(torch::kFloat32).std());
     if (reward) {
-      reward_ = std::make_unique<CaptionReward>(references(train_), colour_tokens(*vocabulary_));
+      reward_ = std::make_unique<CaptionReward>(
+          references(train_), [this](int64_t t) -> const std::string& { return vocabulary_->word(t); });
       text_ = TextSide(vocabulary_->size());
       load_frozen(*text_, context, "text");
       pooled_ = train_.grid.select(1, 0).to(torch::kFloat32).mean(1);
@@ -47,19 +59,26 @@ public:
   std::string measure() override {
     if (test_.pictures.empty())
       return {};
-    std::vector<Words> said;
+    std::vector<TextWords> said;
+    std::vector<std::vector<TextWords>> people;
     for (int64_t i = 0; i < test_.grid.size(0); i += 128) {
       const Tensor t = say(test_.grid.slice(0, i, i + 128).select(1, 0));
       for (int64_t k = 0; k < t.size(0); k++)
-        said.push_back(words_of(t[k]));
+        said.push_back(text_of(tokens_of(t[k])));
     }
-    const auto refs = references(test_);
-    const auto colours = score_colours(said, refs, colour_tokens(*vocabulary_));
-    char text[160];
-    snprintf(text, sizeof text, "BLEU-4 %.3f, distinct %.3f, colours P %.3f R %.3f on %zu test pictures",
-             bleu4(said, refs),
-             double(std::set<Words>(said.begin(), said.end()).size()) / double(said.size()),
-             colours.precision, colours.recall, said.size());
+    for (const auto& captions : references(test_)) {
+      people.emplace_back();
+      for (const Tokens& caption : captions)
+        people.back().push_back(text_of(caption));
+    }
+    const CaptionQuality q = rate_captions(said, people);
+    char text[200];
+    snprintf(
+        text, sizeof text,
+        "BLEU-4 %.3f, CIDEr-D %.3f, distinct %.3f, colours P %.3f R %.3f, pairs P %.3f R %.3f on %zu test "
+        "pictures",
+        q.bleu4, q.cider_d, q.distinct, q.colours.precision, q.colours.recall, q.attributes.precision,
+        q.attributes.recall, q.pictures);
     return text;
   }
 
@@ -70,7 +89,7 @@ public:
     const Tensor t = say(part.grid.slice(0, 0, n).select(1, 0));
     for (int64_t i = 0; i < n; i++) {
       std::string line = context_->data.entries[part.pictures[size_t(i)]].name + ":";
-      for (int64_t w : words_of(t[i]))
+      for (int64_t w : tokens_of(t[i]))
         line += " " + vocabulary_->word(w);
       context_->message(line);
     }
@@ -113,11 +132,11 @@ private:
     return part;
   }
 
-  static std::vector<std::vector<Words>> references(const Part& part) {
-    std::vector<std::vector<Words>> out(part.pictures.size());
+  static std::vector<std::vector<Tokens>> references(const Part& part) {
+    std::vector<std::vector<Tokens>> out(part.pictures.size());
     for (size_t i = 0; i < out.size(); i++)
       for (int64_t j = 0; j < kCaptions; j++)
-        out[i].push_back(words_of(part.tokens[int64_t(i)][j]));
+        out[i].push_back(tokens_of(part.tokens[int64_t(i)][j]));
     return out;
   }
 
@@ -173,20 +192,23 @@ private:
     Tensor g = grid(b, info.random.below(2));
     g = g * (torch::rand({n, 1, g.size(2)}) > 0.15) / 0.85; // whole channels fall out
     const Sample s = sample(g.repeat_interleave(kSamples, 0));
-    Tensor cider = torch::empty({n * kSamples}), colour = torch::empty({n * kSamples});
+    Tensor cider = torch::empty({n * kSamples}), colour = torch::empty({n * kSamples}),
+           pair = torch::empty({n * kSamples});
     Tensor match, advantage;
     {
       torch::NoGradGuard no_grad;
       for (int64_t i = 0; i < n * kSamples; i++) {
-        const auto v = (*reward_)(size_t(b[i / kSamples].item<int64_t>()), words_of(s.tokens[i]));
+        const auto v = (*reward_)(size_t(b[i / kSamples].item<int64_t>()), tokens_of(s.tokens[i]));
         cider[i] = v.cider;
         colour[i] = v.colour;
+        pair[i] = v.pair;
       }
       const Tensor picture = text_->embed(pooled_.index_select(0, b));
       const Tensor likeness = 12 * torch::mm(text_->te(s.tokens).sentence, picture.t());
       const Tensor own = torch::arange(n).repeat_interleave(kSamples).unsqueeze(1);
       match = likeness.log_softmax(1).gather(1, own).squeeze(1).clamp_min(-6);
-      const Tensor total = (kCider * cider + kColour * colour + kMatch * match).view({n, kSamples});
+      const Tensor total =
+          (kCider * cider + kColour * colour + kPair * pair + kMatch * match).view({n, kSamples});
       advantage = ((total - total.mean(1, true)) * double(kSamples) / (kSamples - 1)).flatten();
       advantage = advantage / advantage.std().clamp_min(1e-3);
     }
@@ -199,8 +221,16 @@ private:
     update_average(*average_, *net_, average_beta(info.step, 10, 0.99));
     return {{"cider", cider.mean().item<double>()},
             {"colour", colour.mean().item<double>()},
+            {"pair", pair.mean().item<double>()},
             {"match", match.mean().item<double>()},
             {"words", grammar.item<double>()}};
+  }
+
+  TextWords text_of(const Tokens& tokens) const {
+    TextWords words;
+    for (int64_t t : tokens)
+      words.push_back(vocabulary_->word(t));
+    return words;
   }
 
   /// Greedy; half grids [B,49,320] -> tokens [B,20].

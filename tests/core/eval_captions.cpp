@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Captions rated: colours and parts found by hand, BLEU and CIDEr-D against coco-caption's own numbers.
-#include "models/train/eval/caption_quality.hpp"
+#include "models/train/caption_quality.hpp"
 #include "tests/core/check.hpp"
 
 #include <cmath>
 
-using namespace gsem::eval;
+using namespace gsem::train;
 
 namespace {
 
@@ -43,6 +43,14 @@ void rates_agreement() {
   CHECK(q.attributes.precision == 0.5 && q.attributes.recall == 1);
   const auto none = rate_captions({red}, {{blue, blue, blue}});
   CHECK(none.colours.precision == 0 && none.colours.recall == 0 && none.attributes.recall == 0);
+  const auto bleu = [](const char* said, const std::vector<TextWords>& people) {
+    return rate_captions({split_words(said)}, {people}).bleu4;
+  };
+  CHECK(std::abs(bleu("a b c d e", {split_words("x x"), split_words("a b c d e")}) - 1) < 1e-12);
+  // Papineni et al.: clipped unigram precision 2/7; no bigram matches, so BLEU is 0.
+  CHECK(bleu("the the the the the the the", {split_words("the cat is on the mat")}) == 0);
+  // Half as long as its reference, all n-grams right: the brevity penalty exp (1 - 10/5) alone.
+  CHECK(std::abs(bleu("a b c d e", {split_words("a b c d e f g h i j")}) - std::exp(-1)) < 1e-12);
   CHECK(rate_captions({}, {}).pictures == 0);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What the trainer reads and computes, against layouts written out here, closed forms and plain loops.
 #include "tests/core/train_data.hpp"
-#include "models/train/caption_score.hpp"
+#include "models/train/caption_reward.hpp"
 #include "models/train/checkpoint.hpp"
 #include "models/train/dataset.hpp"
 #include "models/train/discriminator.hpp"
@@ -261,23 +261,18 @@ void test_spectral_norm() {
   CHECK((conv(x) - plain).abs().max().item<double>() < 1e-4);
 }
 
-void test_caption_scores() {
-  const Words said{2, 3, 4, 5, 6};
-  CHECK(near(bleu4({said}, {{{9, 9}, said}}), 1, 1e-12));
-  // Papineni et al.: "the the the the the the the" has clipped unigram precision 2/7; no bigram matches, so
-  // BLEU is 0.
-  CHECK(bleu4({{2, 2, 2, 2, 2, 2, 2}}, {{{2, 3, 4, 5, 2, 6}}}) == 0);
-  // Half as long as its reference, all n-grams right: the brevity penalty exp(1 - 10/5) alone.
-  CHECK(near(bleu4({said}, {{{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}}}), std::exp(-1), 1e-12));
-
-  const std::vector<std::vector<Words>> references{{{2, 3, 4, 5}}, {{6, 7, 8, 9}}, {{10, 11, 12, 13}}};
-  const CaptionReward reward(references, {3, 7});
-  CHECK(near(reward(0, {2, 3, 4, 5}).cider, 10, 1e-9)); // its only reference, word for word
-  CHECK(reward(0, {6, 7, 8, 9}).cider == 0);
-  CHECK(near(reward(0, {2, 7, 4, 5}).colour, -0.6,
-             1e-9)); // a colour that nobody named; none was named by three
-  const ColourScore c = score_colours({{3, 7}}, {{{3}, {3, 8}, {3}, {9}}}, {3, 7, 9});
-  CHECK(c.precision == 0.5 && c.recall == 1);
+void test_caption_reward() {
+  const std::vector<std::string> names{"", "", "a", "red", "head", "white", "belly", "blue", "wing", "with"};
+  const auto word = [&](int64_t t) -> const std::string& { return names[size_t(t)]; };
+  const std::vector<Tokens> people(3, {2, 3, 4, 9, 5, 6}); // "a red head with white belly"
+  const CaptionReward reward({people, {{2, 7, 8}}, {{2, 7, 4}}}, word);
+  CHECK(near(reward(1, {2, 7, 8}).cider, 10 * 3 / 4.0, 1e-9)); // its only reference, word for word: no 4-gram
+  CHECK(reward(0, {7, 8}).cider == 0);
+  CHECK(near(reward(0, {2, 3, 4}).colour, 0.5, 1e-9) && near(reward(0, {2, 3, 4}).pair, 0.5, 1e-9));
+  CHECK(near(reward(0, people[0]).colour, 1, 1e-9) && near(reward(0, people[0]).pair, 1, 1e-9));
+  CHECK(near(reward(0, {7, 8}).colour, -0.3, 1e-9) && near(reward(0, {7, 8}).pair, -0.35, 1e-9));
+  CHECK(near(reward(0, {3, 4, 3, 3, 3}).colour, 0.5 - 0.4, 1e-9)); // four times red
+  CHECK(near(reward(0, {3, 6}).pair, -0.35, 1e-9));                // a red belly: nobody said that
 }
 
 void test_checkpoints(const fs::path& root) {
@@ -327,7 +322,7 @@ int main() {
   test_losses();
   test_adam();
   test_spectral_norm();
-  test_caption_scores();
+  test_caption_reward();
   test_checkpoints(folder.path / "checkpoints");
   return check::result();
 }

@@ -117,26 +117,26 @@ private:
   }
 
   void rate_captions_said() {
-    std::vector<TextWords> said, first;
-    std::vector<std::vector<TextWords>> references, others;
+    std::vector<train::TextWords> said, first;
+    std::vector<std::vector<train::TextWords>> references, others;
     std::vector<double> bytes;
     for (size_t i = 0; i < sent_.size(); i++) {
       Bytes coded;
       if (in_.profile->caption_coder->encode({human_[i]}, coded) == Status::Ok)
         bytes.push_back(double(coded.size()));
-      std::vector<TextWords> human;
+      std::vector<train::TextWords> human;
       for (const auto& text : entries_[i]->captions)
-        human.push_back(split_words(text));
+        human.push_back(train::split_words(text));
       if (human.size() < 2)
         continue;
-      said.push_back(split_words(sent_[i]));
+      said.push_back(train::split_words(sent_[i]));
       first.push_back(human.front());
       references.push_back(human);
       others.emplace_back(human.begin() + 1, human.end());
     }
     result_.human_caption_bytes = mean(bytes);
-    result_.captions = rate_captions(said, references);
-    result_.human_captions = rate_captions(first, others);
+    result_.captions = train::rate_captions(said, references);
+    result_.human_captions = train::rate_captions(first, others);
   }
 
   void find_captions() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include "models/train/eval/caption_quality.hpp"
+#include "models/train/caption_quality.hpp"
 #include "models/train/eval/feature_store.hpp"
 #include "models/train/eval/layer_chain.hpp"
 #include "models/train/eval/painter.hpp"
@@ -57,7 +57,8 @@ struct PaintedResult {
   EffortResult effort;
   double caption_bytes = 0, human_caption_bytes = 0; ///< payloads, with and without a hint
   double shapes_file = 0;                            ///< mean file of layers 1-2
-  CaptionQuality captions, human_captions; ///< the captioner's; each first human caption, by the others
+  train::CaptionQuality captions,
+      human_captions; ///< the captioner's; each first human caption, by the others
 };
 
 struct PaintedInput {

@@ -37,7 +37,7 @@ private:
     line("| | colours: precision | recall | attributes: precision | recall | CIDEr-D | BLEU-4 | distinct | "
          "words |");
     line("|---|---|---|---|---|---|---|---|---|");
-    auto row = [&](const char* who, const CaptionQuality& q) {
+    auto row = [&](const char* who, const train::CaptionQuality& q) {
       line(format("| %s | %.3f | %.3f | %.3f | %.3f | %.3f | %.3f | %.3f | %.1f |", who, q.colours.precision,
                   q.colours.recall, q.attributes.precision, q.attributes.recall, q.cider_d, q.bleu4,
                   q.distinct, q.words));

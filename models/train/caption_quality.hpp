@@ -8,7 +8,7 @@
 #include <vector>
 
 /// What captions say of a bird, and how well a set of captions says what people say. No torch. Thread-safe.
-namespace gsem::eval {
+namespace gsem::train {
 
 using TextWords = std::vector<std::string>;
 
@@ -42,4 +42,4 @@ struct CaptionQuality {
 CaptionQuality rate_captions(const std::vector<TextWords>& said,
                              const std::vector<std::vector<TextWords>>& references);
 
-} // namespace gsem::eval
+} // namespace gsem::train

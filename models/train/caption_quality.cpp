@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "models/train/eval/caption_quality.hpp"
+#include "models/train/caption_quality.hpp"
 
 #include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <map>
 
-namespace gsem::eval {
+namespace gsem::train {
 
 namespace {
 
@@ -247,4 +247,4 @@ CaptionQuality rate_captions(const std::vector<TextWords>& said,
   return q;
 }
 
-} // namespace gsem::eval
+} // namespace gsem::train
