@@ -103,7 +103,7 @@ CaptionReward::Value CaptionReward::operator()(size_t picture, const Tokens& sai
   const Picture& p = pictures_[picture];
   const TextWords words = text(said);
   const std::set<std::string> colours = colours_of(words);
-  Value v{cider(p, said), agreement(colours, p.colours, 0.3), agreement(attributes_of(words), p.pairs, 0.35)};
+  Value v{cider(p, said), agreement(colours, p.colours, 0.3), agreement(attributes_of(words), p.pairs, 0.22)};
   for (const auto& colour : colours) // said over and over it earns nothing
     v.colour -= 0.2 * double(std::max<long>(0, std::count(words.begin(), words.end(), colour) - 2));
   return v;

@@ -12,7 +12,7 @@ namespace gsem::train {
 namespace {
 
 constexpr int64_t kSamples = 5;
-constexpr double kCider = 0.2, kColour = 3, kPair = 2.5, kMatch = 1.5, kGrammar = 0.2;
+constexpr double kCider = 0.1, kColour = 3, kPair = 5, kMatch = 1, kGrammar = 0.2;
 
 /// Padded tokens [L] of words.
 Tokens tokens_of(const Tensor& padded) {
