@@ -18,10 +18,23 @@ int main(int argc, char** argv) {
       ->required()
       ->check(CLI::ExistingDirectory);
   app.add_option("--teachers", s.teachers, "Folder that fetch-teachers wrote")->check(CLI::ExistingDirectory);
-  app.add_option("--init", s.init, "Exported weights to start from")->check(CLI::ExistingFile);
+  app.add_option("--init", s.init,
+                 "Weights to start from: exported ones; reference-captioner, -damsm, -edges: torchvision's "
+                 "resnet152, inception_v3, vgg16 (.pth or .safetensors)")
+      ->check(CLI::ExistingFile);
+  app.add_option("--perceptual-weights", s.perceptual_weights,
+                 "reference-structure: weights of DISTS (the loss) and LPIPS (reported), as published: "
+                 "torchvision's vgg16 or alexnet, DISTS' alpha and beta, LPIPS' lin0 to lin4")
+      ->check(CLI::ExistingFile);
+  app.add_option(
+         "--stages", s.stages,
+         "reference-structure, reference-signal: folder with the lower layers' pictures (docs/training.md)")
+      ->check(CLI::ExistingDirectory);
   app.add_option("--out", s.out, "Folder for checkpoints, caches, NET.csv and NET.png")
       ->capture_default_str();
-  app.add_option("--export", s.export_file, "Write the finished weights here, for gst-semantic-pack");
+  app.add_option("--export", s.export_file,
+                 "Write the finished weights here, for gst-semantic-pack (reference-damsm: a "
+                 "folder)");
   app.add_option("--steps", s.steps,
                  "Length of the run in steps (default: the recipe's, when --minutes is not given either)")
       ->check(CLI::PositiveNumber);
@@ -40,6 +53,12 @@ int main(int argc, char** argv) {
       "signal: with the picture and the map of the layers below (needs structure and edges in --profile)");
   app.add_flag("--reward", s.reward,
                "captioner: self-critical training on rewards (with --init; needs text in --profile)");
+  app.add_option("--width", s.width, "reference-*: width of the network as a share of the published")
+      ->capture_default_str()
+      ->check(CLI::Range(0.01, 1.0));
+  app.add_option("--lambda", s.lambda, "reference-signal: the rate (published: 1, 3, 6, 9)")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 12));
   app.add_option("--checkpoint-seconds", s.checkpoint_seconds, "Seconds between checkpoints")
       ->capture_default_str();
   app.add_option("--checkpoint-steps", s.checkpoint_steps, "Also a checkpoint every so many steps (0: no)")

@@ -16,10 +16,12 @@ struct Settings {
   std::vector<std::string> data; ///< data folders, see read_data
   std::string profile;  ///< folder with the networks that are not trained now (ROLE.safetensors, vocab.txt)
   std::string teachers; ///< folder that fetch-teachers wrote (hed.safetensors, backbone.safetensors)
-  std::vector<std::string> init; ///< weights to start from
-  std::string out = "training";  ///< checkpoints, caches, logs
-  std::string export_file;       ///< finished weights, as they go into a profile
-  int64_t steps = 0;             ///< length of the run; with minutes, whichever ends first
+  std::vector<std::string> init;               ///< weights to start from
+  std::vector<std::string> perceptual_weights; ///< networks of DISTS and LPIPS, see load_perceptual
+  std::string stages;           ///< folder with what the layers below show, see stage_folder.hpp
+  std::string out = "training"; ///< checkpoints, caches, logs
+  std::string export_file;      ///< finished weights, as they go into a profile
+  int64_t steps = 0;            ///< length of the run; with minutes, whichever ends first
   double minutes = 0;
   int batch = 0;
   int threads = 1;
@@ -29,6 +31,8 @@ struct Settings {
   int64_t limit = 0;         ///< at most so many pictures of each kind
   bool sides = false;        ///< signal: with the layers below
   bool reward = false;       ///< captioner: self-critical training on rewards
+  double width = 1;          ///< reference-*: share of the published widths
+  int lambda = 1;            ///< reference-signal: the rate, published 1, 3, 6, 9
   double checkpoint_seconds = 120;
   int64_t checkpoint_steps = 0; ///< besides: every so many steps
   double sheet_seconds = 600;   ///< picture log
@@ -72,6 +76,14 @@ public:
   /// The finished network: the running average where there is one. Its tensors are named as they are
   /// exported.
   virtual torch::nn::Module& network() = 0;
+  /// May convolutions and products be bfloat16?
+  virtual bool bfloat16() const { return true; }
+  struct Export {
+    std::string role;
+    torch::nn::Module* network;
+  };
+  /// Several finished networks go into a folder as ROLE.safetensors.
+  virtual std::vector<Export> exports() { return {{"", &network()}}; }
   /// Starts from exported weights: of the network, or of its discriminator (names h.*). Throws
   /// std::runtime_error.
   virtual void start_from(const std::string& file) = 0;
@@ -81,7 +93,9 @@ public:
   virtual void sheet(const std::string& file) {}
 };
 
-/// hint, text, captioner, generator, upscale, edges, structure, signal, judge; null for another name.
+/// hint, text, captioner, generator, upscale, edges, structure, signal, judge, and
+/// reference-captioner, -damsm, -attngan, -edges, -structure, -signal (the published networks); null for
+/// another name.
 std::unique_ptr<Recipe> make_recipe(const std::string& net);
 const std::vector<std::string>& recipe_names();
 
@@ -95,6 +109,12 @@ std::unique_ptr<Recipe> edges();
 std::unique_ptr<Recipe> structure();
 std::unique_ptr<Recipe> signal();
 std::unique_ptr<Recipe> judge();
+std::unique_ptr<Recipe> reference_captioner();
+std::unique_ptr<Recipe> reference_damsm();
+std::unique_ptr<Recipe> reference_attngan();
+std::unique_ptr<Recipe> reference_edges();
+std::unique_ptr<Recipe> reference_structure();
+std::unique_ptr<Recipe> reference_signal();
 } // namespace recipes
 
 } // namespace gsem::train

@@ -48,9 +48,11 @@ cv::Mat cut_view(const View& view, const cv::Mat& picture, int side) {
   return cut_square(picture, view.x * (picture.cols - width), view.y * (picture.rows - width), width, side);
 }
 
-Tensor load_views(const Context& context, std::vector<View>& views, int side, Tensor* boundaries) {
+Tensor load_views(const Context& context, std::vector<View>& views, int side, Tensor* boundaries,
+                  int boundary_side) {
+  const int s = boundary_side ? boundary_side : side / 2;
   Tensor out = torch::empty({int64_t(views.size()), side, side, 3}, torch::kUInt8);
-  Tensor human = torch::zeros({boundaries ? int64_t(views.size()) : 0, 1, side / 2, side / 2}, torch::kUInt8);
+  Tensor human = torch::zeros({boundaries ? int64_t(views.size()) : 0, 1, s, s}, torch::kUInt8);
   std::vector<View> good;
   cv::Mat rgb;
   size_t decoded = SIZE_MAX;
@@ -68,7 +70,7 @@ Tensor load_views(const Context& context, std::vector<View>& views, int side, Te
     if (boundaries && !entry.boundary_file.empty()) {
       const cv::Mat map = cv::imread(entry.boundary_file, cv::IMREAD_GRAYSCALE);
       if (!map.empty())
-        memcpy(human[row].data_ptr(), cut_view(v, map, side / 2).data, size_t(side / 2) * (side / 2));
+        memcpy(human[row].data_ptr(), cut_view(v, map, s).data, size_t(s) * size_t(s));
     }
     good.push_back(v);
   }

@@ -15,8 +15,9 @@ struct View {
 };
 cv::Mat cut_view(const View& view, const cv::Mat& picture, int side);
 /// u8 [N,3,side,side]; views of broken pictures are taken out. `boundaries` (may be null): the human maps cut
-/// alike, u8 [N,1,side/2,side/2], zeros where there is none.
-Tensor load_views(const Context& context, std::vector<View>& views, int side, Tensor* boundaries = nullptr);
+/// alike, u8 [N,1,S,S] of `boundary_side` (0: side/2), zeros where there is none.
+Tensor load_views(const Context& context, std::vector<View>& views, int side, Tensor* boundaries = nullptr,
+                  int boundary_side = 0);
 
 /// Runs `compute` over parts of `views` and joins the results along their first dimension; each part is
 /// cached under `name` for `files`.

@@ -92,12 +92,17 @@ public:
       else
         printf("%s\n", text.c_str()), fflush(stdout);
     };
-    context_.bf16 = settings.bf16 == "on" || (settings.bf16 == "auto" && bf16_pays());
+    context_.bf16 =
+        recipe_->bfloat16() && (settings.bf16 == "on" || (settings.bf16 == "auto" && bf16_pays()));
     batch_ = settings.batch > 0 ? settings.batch : recipe_->default_batch();
     length_.seconds = settings.minutes * 60;
     length_.steps = settings.steps > 0 || settings.minutes > 0 ? settings.steps : recipe_->default_steps();
     run_ = {
         {"net", settings.net}, {"seed", std::to_string(settings.seed)}, {"batch", std::to_string(batch_)}};
+    if (settings.net.starts_with("reference-"))
+      run_["width"] = std::to_string(settings.width);
+    if (settings.net == "reference-signal")
+      run_["lambda"] = std::to_string(settings.lambda);
   }
 
   Ending go() {
@@ -189,11 +194,17 @@ private:
     m["seconds"] = std::to_string(int64_t(at_.seconds));
     if (!figures.empty())
       m["measured"] = figures;
-    std::string error;
-    if (profile::write_safetensors(settings_.export_file, nets::export_weights(recipe_->network()), m,
-                                   error) != Status::Ok)
-      throw std::runtime_error(error);
-    context_.message("exported " + settings_.export_file);
+    const auto networks = recipe_->exports();
+    for (const auto& [role, network] : networks) {
+      const std::string file =
+          role.empty() ? settings_.export_file : settings_.export_file + "/" + role + ".safetensors";
+      if (!role.empty())
+        std::filesystem::create_directories(settings_.export_file);
+      std::string error;
+      if (profile::write_safetensors(file, nets::export_weights(*network), m, error) != Status::Ok)
+        throw std::runtime_error(error);
+      context_.message("exported " + file);
+    }
   }
 
   Settings settings_;
@@ -221,17 +232,42 @@ std::vector<size_t> Context::select(Kind kind, bool train) const {
 }
 
 const std::vector<std::string>& recipe_names() {
-  static const std::vector<std::string> names{"hint",  "text",      "captioner", "generator", "upscale",
-                                              "edges", "structure", "signal",    "judge"};
+  static const std::vector<std::string> names{"hint",
+                                              "text",
+                                              "captioner",
+                                              "generator",
+                                              "upscale",
+                                              "edges",
+                                              "structure",
+                                              "signal",
+                                              "judge",
+                                              "reference-captioner",
+                                              "reference-damsm",
+                                              "reference-attngan",
+                                              "reference-edges",
+                                              "reference-structure",
+                                              "reference-signal"};
   return names;
 }
 
 std::unique_ptr<Recipe> make_recipe(const std::string& net) {
   using Make = std::unique_ptr<Recipe> (*)();
   static const std::map<std::string, Make> makers{
-      {"hint", recipes::hint},           {"text", recipes::text},       {"captioner", recipes::captioner},
-      {"generator", recipes::generator}, {"upscale", recipes::upscale}, {"edges", recipes::edges},
-      {"structure", recipes::structure}, {"signal", recipes::signal},   {"judge", recipes::judge},
+      {"hint", recipes::hint},
+      {"text", recipes::text},
+      {"captioner", recipes::captioner},
+      {"generator", recipes::generator},
+      {"upscale", recipes::upscale},
+      {"edges", recipes::edges},
+      {"structure", recipes::structure},
+      {"signal", recipes::signal},
+      {"judge", recipes::judge},
+      {"reference-captioner", recipes::reference_captioner},
+      {"reference-damsm", recipes::reference_damsm},
+      {"reference-attngan", recipes::reference_attngan},
+      {"reference-edges", recipes::reference_edges},
+      {"reference-structure", recipes::reference_structure},
+      {"reference-signal", recipes::reference_signal},
   };
   const auto at = makers.find(net);
   return at == makers.end() ? nullptr : at->second();

@@ -86,7 +86,7 @@ void attngan(bool full) {
   both.register_module("painter", painter);
   randomise(both);
   const Tensor tokens = input("tokens", torch::randint(1, 40, {1, 9}));
-  const auto encoded = text(tokens.to(at::kLong));
+  const auto encoded = text->forward(tokens.to(at::kLong));
   write("out.words", encoded.words);
   write("out.sentence", encoded.sentence);
   Tensor mask = torch::zeros({1, 9});

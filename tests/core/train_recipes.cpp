@@ -13,14 +13,15 @@
 #include "models/train/trainer.hpp"
 #include "tests/core/check.hpp"
 #include "tests/core/train_data.hpp"
+#include "tests/core/train_runs.hpp"
 
 #include <torch/torch.h>
 
 #include <cmath>
 #include <cstdlib>
-#include <sstream>
 
 using namespace gsem;
+using test_data::all_finite, test_data::read_log, test_data::run_and_repeat;
 namespace fs = std::filesystem;
 
 namespace {
@@ -35,7 +36,7 @@ struct Bench {
     test_data::write_vocabulary(folder.path / "profile" / "vocab.txt");
     for (const char* split : {"train", "test"})
       for (int i = 0; i < 4; i++)
-        write_boundary(folder.path / "data" / "edges" / split, i);
+        test_data::write_boundary(folder.path / "data" / "edges" / split, i);
     for (int i = 0; i < 4; i++) {
       fs::create_directories(folder.path / "data" / "photos");
       cv::imwrite((folder.path / "data" / "photos" / (std::to_string(i) + ".png")).string(),
@@ -53,16 +54,6 @@ struct Bench {
       if (p.value().dim() == 4)
         p.value().mul_(2);
     write(*deeper, "backbone-lite1");
-  }
-
-  static void write_boundary(const fs::path& folder, int i) {
-    fs::create_directories(folder);
-    const cv::Mat picture = test_data::picture(i, 150);
-    cv::Mat grey, edge;
-    cv::cvtColor(picture, grey, cv::COLOR_BGR2GRAY);
-    cv::Canny(grey, edge, 50, 100);
-    cv::imwrite((folder / (std::to_string(i) + ".jpg")).string(), picture);
-    cv::imwrite((folder / (std::to_string(i) + ".png")).string(), edge);
   }
 
   void write(torch::nn::Module& module, const std::string& role) const {
@@ -89,46 +80,6 @@ struct Bench {
     return s;
   }
 };
-
-/// Rows of a CSV log without the seconds column.
-std::vector<std::string> read_log(const std::string& file) {
-  std::ifstream in(file);
-  std::vector<std::string> rows;
-  std::string line;
-  while (std::getline(in, line)) {
-    const size_t a = line.find(','), b = line.find(',', a + 1);
-    rows.push_back(line.substr(0, a) + line.substr(b));
-  }
-  return rows;
-}
-
-bool all_finite(const std::vector<std::string>& rows) {
-  for (size_t i = 1; i < rows.size(); i++) {
-    std::istringstream cells(rows[i]);
-    std::string cell;
-    while (std::getline(cells, cell, ','))
-      if (!std::isfinite(std::strtod(cell.c_str(), nullptr)))
-        return false;
-  }
-  return rows.size() > 1;
-}
-
-/// Trains, checks the log, then goes back to the checkpoint of step 2 and repeats.
-void run_and_repeat(const train::Settings& s) {
-  std::fprintf(stderr, "== %s\n", s.net.c_str());
-  CHECK(train::train(s) == train::Ending::Finished);
-  const std::string log = s.out + "/" + s.net + ".csv", last = s.out + "/" + s.net + ".step-4.safetensors";
-  const auto rows = read_log(log);
-  CHECK(rows.size() == 5 && all_finite(rows));
-  CHECK(fs::exists(last) && fs::exists(s.export_file));
-  fs::remove(last);
-  CHECK(train::train(s) == train::Ending::Finished);
-  const auto again = read_log(log);
-  CHECK(again == rows);
-  for (size_t i = 0; i < rows.size() && i < again.size(); i++)
-    if (again[i] != rows[i])
-      std::fprintf(stderr, "  %s\n  %s\n", rows[i].c_str(), again[i].c_str());
-}
 
 template <class Net>
 void check_export(const std::string& file, Net net) {

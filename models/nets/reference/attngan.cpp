@@ -24,6 +24,14 @@ TextEncoderImpl::Output TextEncoderImpl::forward(const Tensor& tokens) {
   return {output.transpose(1, 2), std::get<0>(state).transpose(0, 1).reshape({tokens.size(0), -1})};
 }
 
+TextEncoderImpl::Output TextEncoderImpl::forward(const Tensor& tokens, const Tensor& lengths) {
+  namespace rnn = torch::nn::utils::rnn;
+  const auto packed = rnn::pack_padded_sequence(drop_(encoder_(tokens)), lengths, true, false);
+  const auto [output, state] = rnn_->forward_with_packed_input(packed);
+  return {std::get<0>(rnn::pad_packed_sequence(output, true)).transpose(1, 2),
+          std::get<0>(state).transpose(0, 1).reshape({tokens.size(0), -1})};
+}
+
 PainterStageImpl::PainterStageImpl(const PainterSizes& sizes) {
   const int64_t c = sizes.features;
   context_ = register_module("att", Group())->add("conv_context", Kernel(sizes.text, c, 1, kNoBias));
@@ -78,13 +86,17 @@ PainterImpl::PainterImpl(const PainterSizes& s) : sizes(s) {
                       ->add("0", Kernel(s.features, 3, 3, kNoBias));
 }
 
+PainterImpl::Condition PainterImpl::condition(const Tensor& sentence) {
+  const auto halves = gated(condition_(sentence)).chunk(2, 1);
+  return {halves[0], halves[1]};
+}
+
 std::vector<Tensor> PainterImpl::forward(const Tensor& noise, const Tensor& epsilon, const Tensor& sentence,
                                          const Tensor& words, const Tensor& mask, const Between& between) {
   const auto go_on = [&] { return !between || between(); };
-  const Tensor code = gated(condition_(sentence));
-  const auto halves = code.chunk(2, 1); // mean, log variance
-  const Tensor condition = epsilon * (halves[1] * 0.5).exp() + halves[0];
-  Tensor x = gated(first_norm_(first_(torch::cat({condition, noise}, 1))));
+  const Condition c = condition(sentence);
+  const Tensor drawn = epsilon * (c.log_variance * 0.5).exp() + c.mean;
+  Tensor x = gated(first_norm_(first_(torch::cat({drawn, noise}, 1))));
   x = x.view({-1, sizes.features * 16, 4, 4}).contiguous(at::MemoryFormat::ChannelsLast);
   for (int i = 0; i < 4; ++i)
     x = gated(up_norm_[i](up_[i](nearest_up2(x))));

@@ -16,6 +16,9 @@ struct TextEncoderImpl : torch::nn::Module {
   };
   /// tokens [B,L] int64, all of the same length, without padding.
   Output forward(const Tensor& tokens);
+  /// The same for captions of different lengths [B] (int64, on the CPU, 1 or more), padded to the longest or
+  /// more: words are cut to the longest and zero where there is none.
+  Output forward(const Tensor& tokens, const Tensor& lengths);
 
 private:
   Embedding encoder_{nullptr};
@@ -49,6 +52,11 @@ struct PainterImpl : torch::nn::Module {
   /// masks of a batch up.
   std::vector<Tensor> forward(const Tensor& noise, const Tensor& epsilon, const Tensor& sentence,
                               const Tensor& words, const Tensor& mask = {}, const Between& between = {});
+  struct Condition {
+    Tensor mean, log_variance; ///< [B,condition]
+  };
+  /// What the conditioning augmentation draws from.
+  Condition condition(const Tensor& sentence);
   const PainterSizes sizes;
 
 private:

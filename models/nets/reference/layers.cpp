@@ -17,11 +17,35 @@ Tensor uniform(at::IntArrayRef shape, int64_t fan_in) {
   return t;
 }
 
+class LowerBound : public torch::autograd::Function<LowerBound> {
+public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, double bound) {
+    context->save_for_backward({x});
+    context->saved_data["bound"] = bound;
+    return x.clamp_min(bound);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const Tensor x = context->get_saved_variables()[0];
+    const Tensor passes = (x >= context->saved_data["bound"].toDouble()).logical_or(gradients[0] < 0);
+    return {gradients[0] * passes, Tensor()};
+  }
+};
+
 constexpr double kPedestal = 1.0 / (int64_t(1) << 36); ///< CompressAI's reparam_offset^2
+
+} // namespace
+
+Tensor lower_bound(const Tensor& x, double bound) {
+  return torch::GradMode::is_enabled() && x.requires_grad() ? LowerBound::apply(x, bound)
+                                                            : x.clamp_min(bound);
+}
+
+namespace {
 
 /// CompressAI's non-negative parameterisation.
 Tensor squared(const Tensor& root, double minimum) {
-  return root.clamp_min(std::sqrt(minimum + kPedestal)).square() - kPedestal;
+  return lower_bound(root, std::sqrt(minimum + kPedestal)).square() - kPedestal;
 }
 
 } // namespace

@@ -128,7 +128,10 @@ struct GroupImpl : torch::nn::Module {
 };
 TORCH_MODULE(Group);
 
-Tensor rectify(Tensor x);         ///< in place when no gradient is wanted
+/// max(x, bound); when training its gradient passes where x is below the bound and would grow, as
+/// CompressAI's LowerBound has it: without that nothing comes back from below.
+Tensor lower_bound(const Tensor& x, double bound);
+Tensor rectify(Tensor x);      ///< in place when no gradient is wanted
 Tensor gated(const Tensor& x); ///< first half of the channels times the sigmoid of the second
 Tensor nearest_up2(const Tensor& x);
 

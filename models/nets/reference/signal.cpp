@@ -8,6 +8,7 @@ namespace {
 
 constexpr int64_t kFilters[6] = {1, 3, 3, 3, 3, 1};
 constexpr double kLeastScale = 0.11, kLeastLikelihood = 1e-9;
+constexpr double kTail = 1e-9; ///< probability outside the outer quantiles
 
 Tensor normal_cumulative(const Tensor& x) {
   return 0.5 * torch::erfc(-M_SQRT1_2 * x);
@@ -99,23 +100,33 @@ Tensor SignalImpl::hyper_synthesise(const Tensor& z) {
   return rectify(hs_out_(rectify(hs_[1](rectify(hs_[0](z))))));
 }
 
+Tensor SignalImpl::logits(Tensor v, bool fixed) const {
+  const auto held = [fixed](const Tensor& t) { return fixed ? t.detach() : t; };
+  for (int i = 0; i < 5; ++i) {
+    v = torch::matmul(torch::softplus(held(matrix_[i])), v) + held(bias_[i]);
+    if (i < 4)
+      v = v + torch::tanh(held(factor_[i])) * torch::tanh(v);
+  }
+  return v;
+}
+
+Tensor SignalImpl::quantile_loss() const {
+  const double far = std::log(2 / kTail - 1);
+  return (logits(quantiles_, true) - torch::tensor({-far, 0.0, far}, quantiles_.options())).abs().sum();
+}
+
 Tensor SignalImpl::z_likelihood(const Tensor& z) const {
   const Tensor values = z.transpose(0, 1).reshape({z.size(1), 1, -1});
-  const auto cumulative = [this](Tensor v) {
-    for (int i = 0; i < 5; ++i) {
-      v = torch::matmul(torch::softplus(matrix_[i]), v) + bias_[i];
-      if (i < 4)
-        v = v + torch::tanh(factor_[i]) * torch::tanh(v);
-    }
-    return v.sigmoid();
-  };
-  const Tensor p = (cumulative(values + 0.5) - cumulative(values - 0.5)).clamp_min(kLeastLikelihood);
+  const Tensor lower = logits(values - 0.5, false), upper = logits(values + 0.5, false);
+  // On the side where both sigmoids are small: near 1 their difference would be rounding.
+  const Tensor side = 1 - 2 * (lower + upper > 0).to(lower.scalar_type());
+  const Tensor p = lower_bound(((side * upper).sigmoid() - (side * lower).sigmoid()).abs(), kLeastLikelihood);
   return p.reshape({z.size(1), z.size(0), z.size(2), z.size(3)}).transpose(0, 1);
 }
 
 Tensor SignalImpl::y_likelihood(const Tensor& y, const Tensor& scales) {
-  const Tensor v = y.abs(), s = scales.clamp_min(kLeastScale);
-  return (normal_cumulative((0.5 - v) / s) - normal_cumulative((-0.5 - v) / s)).clamp_min(kLeastLikelihood);
+  const Tensor v = y.abs(), s = lower_bound(scales, kLeastScale);
+  return lower_bound(normal_cumulative((0.5 - v) / s) - normal_cumulative((-0.5 - v) / s), kLeastLikelihood);
 }
 
 SignalImpl::Sides SignalImpl::sides(const Tensor& base, const Tensor& edges) {

@@ -19,6 +19,9 @@ struct SignalImpl : torch::nn::Module {
   Tensor hyper_synthesise(const Tensor& z); ///< -> scales [B,M,H/16,W/16], not bounded yet
   /// Probability of the unit interval around rounded z under the factorised prior.
   Tensor z_likelihood(const Tensor& z) const;
+  /// How far the prior's quantiles (parameter entropy_bottleneck.quantiles) are from where it has its median
+  /// and all but 1e-9; its gradient reaches them alone (CompressAI's auxiliary loss).
+  Tensor quantile_loss() const;
   /// The same around rounded y under Normal (0, max (scale, 0.11)).
   static Tensor y_likelihood(const Tensor& y, const Tensor& scales);
 
@@ -31,6 +34,8 @@ struct SignalImpl : torch::nn::Module {
   Tensor synthesise(const Tensor& y, const Sides& sides, const Between& between = {});
 
 private:
+  Tensor logits(Tensor v, bool fixed) const;
+
   struct Info {
     Kernel conv{nullptr};
     Prelu slope{nullptr};

@@ -102,4 +102,59 @@ bool SignalSizes::read(const Shapes& shapes, std::string& error) {
   return r.check(width % 2 == 0, "g_a.0.weight has an odd number of channels");
 }
 
+CaptionerSizes CaptionerSizes::scaled(double share, int64_t words) {
+  CaptionerSizes s;
+  s.stem = scaled_width(s.stem, share);
+  for (int64_t& count : s.blocks)
+    count = scaled_width(count, share);
+  s.embedding = scaled_width(s.embedding, share);
+  s.hidden = scaled_width(s.hidden, share);
+  s.words = words;
+  return s;
+}
+
+TextEncoderSizes TextEncoderSizes::scaled(double share, int64_t words) {
+  TextEncoderSizes s;
+  s.words = words;
+  s.embedding = scaled_width(s.embedding, share);
+  s.width = scaled_width(s.width, share, 2);
+  return s;
+}
+
+PainterSizes PainterSizes::scaled(double share, int64_t text) {
+  PainterSizes s;
+  s.features = scaled_width(s.features, share, 2);
+  s.text = text;
+  s.condition = scaled_width(s.condition, share);
+  s.noise = scaled_width(s.noise, share);
+  return s;
+}
+
+RankerSizes RankerSizes::scaled(double share) {
+  RankerSizes s;
+  s.stem = scaled_width(s.stem, share, 2);
+  s.width = scaled_width(s.width, share, 2);
+  return s;
+}
+
+EdgeSizes EdgeSizes::scaled(double share) {
+  EdgeSizes s;
+  s.stem = scaled_width(s.stem, share);
+  s.side = scaled_width(s.side, share);
+  return s;
+}
+
+StructureSizes StructureSizes::scaled(double share) {
+  StructureSizes s;
+  s.width = scaled_width(s.width, share, 2);
+  return s;
+}
+
+SignalSizes SignalSizes::scaled(double share) {
+  SignalSizes s;
+  s.width = scaled_width(s.width, share, 2);
+  s.latents = scaled_width(s.latents, share);
+  return s;
+}
+
 } // namespace gsem::nets::reference

@@ -120,11 +120,13 @@ StructureImpl::BaseFeatures StructureImpl::base_branch(const Tensor& base) {
 }
 
 /// Between channels; the weights of one column sum to one, as published.
-Tensor StructureImpl::attend(Attention& a, const Tensor& query, const Tensor& key, const Tensor& value) {
+Tensor StructureImpl::attend(Attention& a, const Tensor& query, const Tensor& key,
+                             const Tensor& value) const {
   const Tensor q = a.query(query).flatten(2), k = a.key(key).flatten(2), v = a.value(value);
   const Tensor energy = torch::bmm(q, k.transpose(1, 2));
   const Tensor weights = torch::softmax(energy.amax({-1}, true) - energy, 1);
-  return torch::bmm(weights, v.flatten(2)).view(v.sizes()).contiguous(v.suggest_memory_format());
+  const Tensor out = torch::bmm(weights, v.flatten(2)).view(v.sizes());
+  return (is_training() ? torch::dropout(out, 0.1, true) : out).contiguous(v.suggest_memory_format());
 }
 
 Tensor StructureImpl::refine(Refine& r, const Tensor& x) {

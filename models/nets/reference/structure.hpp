@@ -58,7 +58,7 @@ private:
     Norm norm1{nullptr}, norm2{nullptr};
     Prelu slope{nullptr};
   };
-  static Tensor attend(Attention& a, const Tensor& query, const Tensor& key, const Tensor& value);
+  Tensor attend(Attention& a, const Tensor& query, const Tensor& key, const Tensor& value) const;
   static Tensor refine(Refine& r, const Tensor& x);
   static Tensor up(Up& u, const Tensor& x);
 
