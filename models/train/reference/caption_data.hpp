@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include "models/train/caption_score.hpp"
+#include "models/train/frozen.hpp"
 
 /// Captions and pictures as the published networks see them.
 namespace gsem::train {
+
+using Words = std::vector<int64_t>; ///< tokens, without padding
 
 inline constexpr int64_t kPublishedSide = 256;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "models/nets/reference/captioner.hpp"
+#include "models/train/caption_quality.hpp"
 #include "models/train/losses.hpp"
 #include "models/train/reference/caption_data.hpp"
 #include "models/train/reference/published_recipe.hpp"
@@ -58,17 +59,21 @@ public:
       return {};
     torch::NoGradGuard no_grad;
     net_->eval();
-    std::vector<Words> said;
+    std::vector<TextWords> said;
+    std::vector<std::vector<TextWords>> people;
     double wrong = 0;
     for (int64_t i = 0; i < test_.size(); i++) {
       const Tensor x = centre(test_, i);
-      said.push_back(say(x));
+      said.push_back(text(say(x)));
+      auto& references = people.emplace_back();
+      for (const Words& w : test_.captions[size_t(i)])
+        references.push_back(text(w));
       wrong += error(x, pad_captions({test_.captions[size_t(i)].front()}, 0, true)).item<double>();
     }
+    const CaptionQuality quality = rate_captions(said, people);
     return "cross-entropy " + figure("%.3f", wrong / double(test_.size())) + ", BLEU-4 " +
-           figure("%.3f", bleu4(said, test_.captions)) + ", distinct " +
-           figure("%.3f", double(std::set<Words>(said.begin(), said.end()).size()) / double(said.size())) +
-           " on " + std::to_string(said.size()) + " test pictures";
+           figure("%.3f", quality.bleu4) + ", CIDEr-D " + figure("%.3f", quality.cider_d) + ", distinct " +
+           figure("%.3f", quality.distinct) + " on " + std::to_string(said.size()) + " test pictures";
   }
 
   void sheet(const std::string&) override {
@@ -92,6 +97,12 @@ private:
     const int64_t from = (kPublishedSide - kPart) / 2;
     return imagenet_input(
         to_unit(part.pictures.slice(0, i, i + 1).slice(2, from, from + kPart).slice(3, from, from + kPart)));
+  }
+  TextWords text(const Words& tokens) const {
+    TextWords out;
+    for (int64_t w : tokens)
+      out.push_back(words_->word(w));
+    return out;
   }
   Words say(const Tensor& x) {
     Words w = net_->decoder->sample(net_->encoder->forward(x));
