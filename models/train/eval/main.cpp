@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--judge", s.judge,
                  "Embedding for R-precision, from the recipe `judge`, with vocab.txt beside it (default: "
-                 "models/evaluation/judge.safetensors where that is, as seen from the source tree)")
+                 "models/profiles/judge/judge.safetensors where that is, as seen from the source tree)")
       ->check(CLI::ExistingFile);
   app.add_option("--painted", s.painted,
                  "Test pictures that are described, painted and judged: captions, R-precision, Frechet "
@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
   std::erase(s.codecs, "none");
   if (docs.empty())
     docs = s.out;
-  if (const char* judge = "models/evaluation/judge.safetensors"; s.judge.empty() && std::ifstream(judge))
+  if (const char* judge = "models/profiles/judge/judge.safetensors"; s.judge.empty() && std::ifstream(judge))
     s.judge = judge;
   gst_init(nullptr, nullptr);
   try {

@@ -73,7 +73,7 @@ private:
     } else {
       line("The judge is an embedding that no network of the profile was trained with: EfficientNet-Lite1, "
            "fine-tuned end to end on the training birds, and a text encoder of its own "
-           "(`models/evaluation`).");
+           "(`models/profiles/judge`).");
       line();
       table(p_.retrieval);
     }

@@ -88,13 +88,8 @@ public:
   void sheet(const std::string& file) override {
     const StagePictures& part = test_.size() ? test_ : train_;
     net_->eval();
-    std::vector<std::vector<Tensor>> rows(3);
-    for (int64_t i = 0; i < std::min<int64_t>(6, part.size()); i++) {
-      rows[0].push_back(part.pictures[i]);
-      rows[1].push_back(part.lower[i]);
-      rows[2].push_back(from_unit(shown(part, i).clamp(-1, 1))[0]);
-    }
-    write_sheet(rows, file);
+    write_stage_sheet(
+        part, [&](int64_t i) { return shown(part, i); }, file);
   }
 
 private:

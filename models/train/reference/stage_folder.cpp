@@ -72,4 +72,15 @@ StagePictures read_stages(const Context& context, const char* lower, bool train)
   return out;
 }
 
+void write_stage_sheet(const StagePictures& part, const std::function<at::Tensor(int64_t)>& show,
+                       const std::string& file) {
+  std::vector<std::vector<at::Tensor>> rows(3);
+  for (int64_t i = 0; i < std::min<int64_t>(6, part.size()); i++) {
+    rows[0].push_back(part.pictures[i]);
+    rows[1].push_back(part.lower[i]);
+    rows[2].push_back(from_unit(show(i).clamp(-1, 1))[0]);
+  }
+  write_sheet(rows, file);
+}
+
 } // namespace gsem::train

@@ -3,6 +3,8 @@
 
 #include "models/train/recipe.hpp"
 
+#include <functional>
+
 /// What the layers below show, for the training of those above: a folder each of PNG pictures, by the
 /// pictures' names in the data set.
 namespace gsem::train {
@@ -23,5 +25,9 @@ struct StagePictures {
 };
 /// Of `lower` (kLayer1, kLayer2) in --stages; pictures that lack a file are left out with a message.
 StagePictures read_stages(const Context& context, const char* lower, bool train);
+
+/// The first six pictures, what is below them, and show(i), [1,3,256,256] in [-1,1].
+void write_stage_sheet(const StagePictures& part, const std::function<at::Tensor(int64_t)>& show,
+                       const std::string& file);
 
 } // namespace gsem::train
