@@ -463,13 +463,17 @@ int64_t Tensor::count() const {
   return count;
 }
 
-std::vector<float> to_floats(const Tensor& tensor) {
-  std::vector<float> out(size_t(tensor.count()));
+void to_floats(const Tensor& tensor, int64_t first, int64_t count, float* out) {
   const size_t width = element_size(tensor.type);
   std::vector<int64_t> at(tensor.shape.size());
   int64_t offset = 0;
-  for (float& value : out) {
-    value = element(tensor.type, tensor.data.data() + size_t(offset) * width);
+  for (size_t d = at.size(); d-- > 0 && first;) {
+    at[d] = first % tensor.shape[d];
+    first /= tensor.shape[d];
+    offset += at[d] * tensor.stride[d];
+  }
+  for (const float* end = out + count; out != end; ++out) {
+    *out = element(tensor.type, tensor.data.data() + size_t(offset) * width);
     for (size_t d = at.size(); d-- > 0;) {
       offset += tensor.stride[d];
       if (++at[d] < tensor.shape[d])
@@ -478,6 +482,11 @@ std::vector<float> to_floats(const Tensor& tensor) {
       at[d] = 0;
     }
   }
+}
+
+std::vector<float> to_floats(const Tensor& tensor) {
+  std::vector<float> out(size_t(tensor.count()));
+  to_floats(tensor, 0, tensor.count(), out.data());
   return out;
 }
 

@@ -46,5 +46,7 @@ public:
 /// Elements in row-major order as 32-bit floats. Needs 4 bytes an element; the tensor's storage has that many
 /// elements at least.
 std::vector<float> to_floats(const Tensor& tensor);
+/// `count` of them from the `first` on, which are there.
+void to_floats(const Tensor& tensor, int64_t first, int64_t count, float* out);
 
 } // namespace gsem::checkpoint

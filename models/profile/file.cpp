@@ -95,21 +95,46 @@ Status read_file(const std::string& path, size_t limit, Bytes& out, std::string&
   return Status::Ok;
 }
 
-Status write_file(const std::string& path, std::initializer_list<ByteView> parts, std::string& error) {
-  std::string temporary = path + ".XXXXXX";
-  Descriptor file;
-  file.fd = ::mkostemp(temporary.data(), O_CLOEXEC);
-  if (file.fd < 0)
+Status FileWriter::open(const std::string& path, std::string& error) {
+  path_ = path;
+  temporary_ = path + ".XXXXXX";
+  fd_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
+  if (fd_ < 0)
     return fail(path, std::string("cannot write: ") + std::strerror(errno), error);
-  bool ok = ::fchmod(file.fd, 0644) == 0;
+  if (::fchmod(fd_, 0644) != 0)
+    reason_ = errno;
+  return Status::Ok;
+}
+
+FileWriter::~FileWriter() {
+  if (fd_ < 0)
+    return;
+  ::close(fd_);
+  ::unlink(temporary_.c_str());
+}
+
+void FileWriter::write(ByteView bytes) {
+  if (!reason_ && !write_all(fd_, bytes))
+    reason_ = errno;
+}
+
+Status FileWriter::finish(std::string& error) {
+  if (!reason_ && (::fsync(fd_) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0))
+    reason_ = errno;
+  if (reason_)
+    return fail(path_, std::string("cannot write: ") + std::strerror(reason_), error);
+  ::close(fd_);
+  fd_ = -1;
+  return Status::Ok;
+}
+
+Status write_file(const std::string& path, std::initializer_list<ByteView> parts, std::string& error) {
+  FileWriter file;
+  if (const Status status = file.open(path, error); status != Status::Ok)
+    return status;
   for (ByteView part : parts)
-    ok = ok && write_all(file.fd, part);
-  ok = ok && ::fsync(file.fd) == 0 && ::rename(temporary.c_str(), path.c_str()) == 0;
-  if (ok)
-    return Status::Ok;
-  const int reason = errno;
-  ::unlink(temporary.c_str());
-  return fail(path, std::string("cannot write: ") + std::strerror(reason), error);
+    file.write(part);
+  return file.finish(error);
 }
 
 } // namespace gsem::profile

@@ -30,6 +30,24 @@ private:
 /// Reads at most `limit` bytes; TooLarge before any memory is taken.
 Status read_file(const std::string& path, size_t limit, Bytes& out, std::string& error);
 
+/// A new file beside `path` that takes its place when all has been written.
+class FileWriter {
+public:
+  /// Failed with `error` naming the file.
+  Status open(const std::string& path, std::string& error);
+  ~FileWriter(); ///< without finish: the old file stays
+  FileWriter() = default;
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+  void write(ByteView bytes); ///< finish tells whether it worked
+  /// Syncs and renames.
+  Status finish(std::string& error);
+
+private:
+  std::string path_, temporary_;
+  int fd_ = -1, reason_ = 0;
+};
+
 /// Writes `parts` one after the other to a new file beside `path`, syncs it, and renames it.
 Status write_file(const std::string& path, std::initializer_list<ByteView> parts, std::string& error);
 

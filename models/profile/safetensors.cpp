@@ -4,6 +4,7 @@
 #include "models/profile/file.hpp"
 #include "models/profile/half.hpp"
 #include "models/profile/safetensors_header.hpp"
+#include "models/profile/safetensors_stream.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -155,15 +156,21 @@ bool File::read_float(const std::string& name, std::vector<float>& values,
   return scale == tensors_.end() || scale_rows(scale->second, tensor, values);
 }
 
+uint64_t stored_size(const TensorStream& tensor) {
+  uint64_t count = 0;
+  count_elements(tensor.shape, count);
+  return count * dtype_size(tensor.dtype);
+}
+
 /// Header text with the data offsets of `order`, padded so that the data start at a multiple of 8.
-std::string write_header(const std::vector<const TensorToWrite*>& order,
+std::string write_header(const std::vector<const TensorStream*>& order,
                          const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty())
     header["__metadata__"] = metadata;
   uint64_t offset = 0;
-  for (const TensorToWrite* tensor : order) {
-    const uint64_t end = offset + tensor->data.size();
+  for (const TensorStream* tensor : order) {
+    const uint64_t end = offset + stored_size(*tensor);
     header[tensor->name] = {
         {"dtype", dtype_name(tensor->dtype)}, {"shape", tensor->shape}, {"data_offsets", {offset, end}}};
     offset = end;
@@ -173,13 +180,12 @@ std::string write_header(const std::vector<const TensorToWrite*>& order,
   return text;
 }
 
-const char* check_tensor(const TensorToWrite& tensor) {
+const char* check_tensor(const TensorStream& tensor) {
   uint64_t count = 0;
   if (tensor.name.empty() || tensor.name == "__metadata__")
     return "not a name for a tensor";
-  if (tensor.shape.size() > kMaxDimensions || !count_elements(tensor.shape, count))
-    return "shape out of range";
-  return count * dtype_size(tensor.dtype) == tensor.data.size() ? nullptr : "shape and data do not agree";
+  return tensor.shape.size() > kMaxDimensions || !count_elements(tensor.shape, count) ? "shape out of range"
+                                                                                      : nullptr;
 }
 
 } // namespace
@@ -206,24 +212,24 @@ Status SafetensorsFile::parse(ByteView bytes, const std::string& name,
   return Status::Ok;
 }
 
-Status write_safetensors(const std::string& path, const std::vector<TensorToWrite>& tensors,
-                         const std::map<std::string, std::string>& metadata, std::string& error) {
-  std::vector<const TensorToWrite*> order;
+Status stream_safetensors(const std::string& path, const std::vector<TensorStream>& tensors,
+                          const std::map<std::string, std::string>& metadata, std::string& error) {
+  std::vector<const TensorStream*> order;
   order.reserve(tensors.size());
-  for (const TensorToWrite& tensor : tensors) {
+  for (const TensorStream& tensor : tensors) {
     if (const char* wrong = check_tensor(tensor))
       return fail(Status::Failed, path, tensor.name + ": " + wrong, error);
     order.push_back(&tensor);
   }
   // Wide types first keeps every tensor aligned to its own size.
-  std::sort(order.begin(), order.end(), [](const TensorToWrite* a, const TensorToWrite* b) {
+  std::sort(order.begin(), order.end(), [](const TensorStream* a, const TensorStream* b) {
     const size_t wide_a = dtype_size(a->dtype), wide_b = dtype_size(b->dtype);
     return wide_a != wide_b ? wide_a > wide_b : a->name < b->name;
   });
-  const auto same = [](const TensorToWrite* a, const TensorToWrite* b) { return a->name == b->name; };
-  std::vector<const TensorToWrite*> by_name = order;
+  const auto same = [](const TensorStream* a, const TensorStream* b) { return a->name == b->name; };
+  std::vector<const TensorStream*> by_name = order;
   std::sort(by_name.begin(), by_name.end(),
-            [](const TensorToWrite* a, const TensorToWrite* b) { return a->name < b->name; });
+            [](const TensorStream* a, const TensorStream* b) { return a->name < b->name; });
   if (const auto twice = std::adjacent_find(by_name.begin(), by_name.end(), same); twice != by_name.end())
     return fail(Status::Failed, path, (*twice)->name + ": name twice", error);
 
@@ -233,13 +239,34 @@ Status write_safetensors(const std::string& path, const std::vector<TensorToWrit
   } catch (const std::exception& exception) { // names or metadata that are not UTF-8
     return fail(Status::Failed, path, exception.what(), error);
   }
-  Bytes data(8);
-  const uint64_t length = header.size();
-  std::memcpy(data.data(), &length, 8);
-  data.insert(data.end(), header.begin(), header.end());
-  for (const TensorToWrite* tensor : order)
-    data.insert(data.end(), tensor->data.begin(), tensor->data.end());
-  return write_file(path, {data}, error);
+  FileWriter file;
+  if (const Status status = file.open(path, error); status != Status::Ok)
+    return status;
+  uint8_t length[8];
+  const uint64_t header_size = header.size();
+  std::memcpy(length, &header_size, 8);
+  file.write(length);
+  file.write({reinterpret_cast<const uint8_t*>(header.data()), header.size()});
+  for (const TensorStream* tensor : order) {
+    uint64_t written = 0;
+    tensor->bytes([&](ByteView piece) {
+      written += piece.size();
+      file.write(piece);
+    });
+    if (written != stored_size(*tensor))
+      return fail(Status::Failed, path, tensor->name + ": shape and data do not agree", error);
+  }
+  return file.finish(error);
+}
+
+Status write_safetensors(const std::string& path, const std::vector<TensorToWrite>& tensors,
+                         const std::map<std::string, std::string>& metadata, std::string& error) {
+  std::vector<TensorStream> streams;
+  streams.reserve(tensors.size());
+  for (const TensorToWrite& tensor : tensors)
+    streams.push_back({tensor.name, tensor.dtype, tensor.shape,
+                       [&tensor](const TensorStream::Sink& sink) { sink(tensor.data); }});
+  return stream_safetensors(path, streams, metadata, error);
 }
 
 } // namespace gsem::profile

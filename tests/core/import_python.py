@@ -104,6 +104,22 @@ def main(folder):
         assert profile["signal_parse_hash"] == json.load(file)["signal_parse_hash"]
     assert profile["kind"] == "reference" and profile["name"] == "imported" and "caption-table" in profile["files"]
 
+    # What gst-semantic-train exports: the same networks, and the same caption table from the same captions.
+    with open(at("captions.txt"), "w", encoding="utf-8") as file:
+        file.writelines(" ".join(words[i] for i in caption) + "\n" for caption in captions)
+    exports = {role: at(f"made/{role}.safetensors") for role in ("captioner", "text", "generator", "ranker", "edges", "structure")}
+    exported = [f"--{k}={v}" for k, v in exports.items()] + [f"--signal={at(f'made/signal-{i}.safetensors')}" for i in range(4)] + \
+        ["--licence=for tests", "--name=exported"]
+    run([*exported, f"--vocabulary={at('made/vocab.txt')}", f"--captions={at('captions.txt')}", f"--out={at('exported')}"])
+    for name in (*(f"{role}.safetensors" for role in exports), *(f"signal-{i}.safetensors" for i in range(4)), "caption.tbl",
+                 "signal.tbl", "vocab.txt"):
+        with open(at("imported/" + name), "rb") as a, open(at("exported/" + name), "rb") as b:
+            assert a.read() == b.read(), name
+    with open(at("empty.txt"), "w", encoding="utf-8"):
+        pass
+    assert "no lines" in run([*exported, f"--vocabulary={at('empty.txt')}", f"--out={at('none')}"], 1)
+    assert not os.path.exists(at("none/profile.json"))
+
     # What is missing, too much, of another shape, or not there as numbers is named, and nothing is written.
     marker = at("ran")
     whole = made["structure"]

@@ -38,8 +38,9 @@ checkpoint::NetworkTensors tensors(const torch::nn::Module& net) {
   checkpoint::NetworkTensors out;
   const auto add = [&](const std::string& name, const at::Tensor& value) {
     const at::Tensor t = value.detach().to(at::kFloat).contiguous();
-    const auto* bytes = static_cast<const uint8_t*>(t.data_ptr());
-    out[name] = {name, profile::DType::F32, t.sizes().vec(), Bytes(bytes, bytes + t.nbytes())};
+    out[name] = {name, profile::DType::F32, t.sizes().vec(), [t](const profile::TensorStream::Sink& sink) {
+                   sink({static_cast<const uint8_t*>(t.data_ptr()), t.nbytes()});
+                 }};
   };
   for (const auto& p : net.named_parameters())
     add(p.key(), p.value());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // gst-semantic-import: PyTorch checkpoints of the published networks and their word lists -> a profile of
 // kind "reference". No Python; pickles are read as data, nothing in them is run.
+#include "models/entropy/caption_coder.hpp"
 #include "models/import/checkpoint.hpp"
 #include "models/import/tools/reference_profile.hpp"
 #include "models/profile/file.hpp"
@@ -10,6 +11,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
 namespace {
 
@@ -17,9 +19,9 @@ using namespace gsem;
 using namespace gsem::checkpoint;
 
 struct Options {
-  std::string captioner_encoder, captioner_decoder, text, generator, ranker, edges, structure;
+  std::string captioner, captioner_encoder, captioner_decoder, text, generator, ranker, edges, structure;
   std::vector<std::string> signals;
-  std::string vocabulary, captioner_vocabulary, out, name = "reference", licence, version = "1";
+  std::string vocabulary, captions, captioner_vocabulary, out, name = "reference", licence, version = "1";
 };
 
 class Importer {
@@ -40,6 +42,7 @@ private:
   bool add(const std::string& role, NetworkTensors&& tensors);
   bool add(const std::string& role, const std::string& path);
   bool read_list(const std::string& path, WordList& words);
+  bool read_captions(WordList& words);
 
   const Options& options_;
   ReferenceProfile profile_;
@@ -48,10 +51,17 @@ private:
 };
 
 bool Importer::read(const std::string& path, const std::string& prefix, NetworkTensors& tensors) {
+  if (path.ends_with(".safetensors")) {
+    std::shared_ptr<const profile::SafetensorsFile> file;
+    if (profile::SafetensorsFile::open(path, file, error_) != Status::Ok)
+      return false;
+    collect_tensors(file, tensors);
+    return true;
+  }
   std::shared_ptr<const Checkpoint> checkpoint;
   if (Checkpoint::open(path, checkpoint, error_) != Status::Ok)
     return false;
-  collect_tensors(*checkpoint, prefix, tensors, others_);
+  collect_tensors(checkpoint, prefix, tensors, others_);
   return true;
 }
 
@@ -74,7 +84,30 @@ bool Importer::add(const std::string& role, const std::string& path) {
   return path.empty() || (read(path, "", tensors) && add(role, std::move(tensors)));
 }
 
+/// A line each; empty ones are left out.
+bool read_lines(const std::string& path, std::vector<std::string>& lines, std::string& error) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);)
+    if (!line.empty())
+      lines.push_back(line);
+  if (lines.empty())
+    error = path + " has no lines of text";
+  return !lines.empty();
+}
+
+/// A pickled list, or vocab.txt and captions.txt of gst-semantic-train.
 bool Importer::read_list(const std::string& path, WordList& words) {
+  if (path.ends_with(".txt")) {
+    constexpr size_t kMostWords = 65000;
+    words = {};
+    if (!read_lines(path, words.words, error_))
+      return false;
+    if (words.words.size() > kMostWords) {
+      error_ = path + " has more than " + std::to_string(kMostWords) + " words";
+      return false;
+    }
+    return options_.captions.empty() || read_captions(words);
+  }
   std::shared_ptr<const profile::MappedFile> mapping;
   if (profile::MappedFile::open(path, mapping, error_) != Status::Ok)
     return false;
@@ -85,6 +118,22 @@ bool Importer::read_list(const std::string& path, WordList& words) {
   return false;
 }
 
+bool Importer::read_captions(WordList& words) {
+  std::vector<std::string> captions;
+  if (!read_lines(options_.captions, captions, error_))
+    return false;
+  std::map<std::string, uint32_t> numbers;
+  for (size_t i = 0; i < words.words.size(); i++)
+    numbers[words.words[i]] = uint32_t(i);
+  for (const auto& caption : captions) {
+    auto& indices = words.captions.emplace_back();
+    for (const auto& word : entropy::caption_words(caption))
+      if (const auto at = numbers.find(word); at != numbers.end())
+        indices.push_back(at->second);
+  }
+  return true;
+}
+
 bool Importer::run() {
   WordList words;
   if (!options_.vocabulary.empty() &&
@@ -92,6 +141,8 @@ bool Importer::run() {
     return false;
   if (!options_.captioner_vocabulary.empty() &&
       !(read_list(options_.captioner_vocabulary, words) && profile_.add_captioner_words(words, error_)))
+    return false;
+  if (!add("captioner", options_.captioner))
     return false;
   NetworkTensors captioner;
   if (!options_.captioner_encoder.empty() &&
@@ -118,7 +169,8 @@ bool check_result(const std::string& folder, std::string& error) {
 int main(int argc, char** argv) {
   CLI::App app(
       "Makes a profile of kind \"reference\" from the published networks' PyTorch checkpoints (.pth, "
-      ".pth.tar, .ckpt) and word lists. Pickles are read as data: nothing in a file is run. Networks that "
+      ".pth.tar, .ckpt), or what gst-semantic-train exports (.safetensors), and word lists. Pickles are read "
+      "as data: nothing in a file is run. Networks that "
       "are not given are left out; an element that needs them says so.");
   Options o;
   const auto file = [&](const char* name, std::string& value, const char* what) {
@@ -129,6 +181,9 @@ int main(int argc, char** argv) {
   auto* decoder = file("--captioner-decoder", o.captioner_decoder, "Captioner: LSTM");
   encoder->needs(decoder);
   decoder->needs(encoder);
+  file("--captioner", o.captioner, "Captioner: both, as gst-semantic-train exports it")
+      ->excludes(encoder)
+      ->excludes(decoder);
   file("--text", o.text, "AttnGAN's text encoder");
   file("--generator", o.generator, "AttnGAN's generator");
   file("--ranker", o.ranker, "AttnGAN's picture encoder (DAMSM), for R-precision");
@@ -139,7 +194,8 @@ int main(int argc, char** argv) {
          "SCMC's layer 3, L3_Codec_Hyperprior, once a rate, lowest lambda first (1, 3, 6, 9); quality 0..63 "
          "is shared out evenly")
       ->check(CLI::ExistingFile);
-  file("--vocabulary", o.vocabulary, "AttnGAN's captions.pickle");
+  file("--vocabulary", o.vocabulary, "AttnGAN's captions.pickle, or vocab.txt");
+  file("--captions", o.captions, "With vocab.txt: training captions, one a line, for the caption table");
   file("--captioner-vocabulary", o.captioner_vocabulary,
        "The captioner's word list, when it has one of its own");
   app.add_option("--name", o.name, "Name of the profile");

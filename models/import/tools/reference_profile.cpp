@@ -60,31 +60,50 @@ std::string lines(const std::vector<std::string>& words) {
   return text;
 }
 
+/// Converted a piece at a time.
+void pour(const Tensor& tensor, const profile::TensorStream::Sink& sink) {
+  constexpr int64_t kPiece = 1 << 16;
+  const int64_t count = tensor.count();
+  std::vector<float> values(size_t(std::min(count, kPiece)));
+  for (int64_t at = 0; at < count; at += kPiece) {
+    const int64_t n = std::min(kPiece, count - at);
+    to_floats(tensor, at, n, values.data());
+    sink({reinterpret_cast<const uint8_t*>(values.data()), size_t(n) * 4});
+  }
+}
+
 ByteView view(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
 } // namespace
 
-void collect_tensors(const Checkpoint& checkpoint, const std::string& prefix, NetworkTensors& out,
-                     std::map<std::string, std::string>& others) {
-  for (const auto& [name, why] : checkpoint.others())
+void collect_tensors(const std::shared_ptr<const Checkpoint>& checkpoint, const std::string& prefix,
+                     NetworkTensors& out, std::map<std::string, std::string>& others) {
+  for (const auto& [name, why] : checkpoint->others())
     others[prefix + published_name(name)] = why;
-  for (const auto& [name, tensor] : checkpoint.tensors()) {
+  for (const auto& [name, tensor] : checkpoint->tensors()) {
     if (is_derived(name))
       continue;
-    if (!is_floating(tensor.type)) {
-      others[prefix + published_name(name)] =
-          std::string("is of type ") + element_name(tensor.type) + ", which weights do not have";
-      continue;
-    }
-    const std::vector<float> values = to_floats(tensor);
-    profile::TensorToWrite t{prefix + published_name(name), DType::F32, tensor.shape,
-                             Bytes(values.size() * 4)};
-    if (!values.empty())
-      std::memcpy(t.data.data(), values.data(), t.data.size());
-    out[t.name] = std::move(t);
+    const std::string full = prefix + published_name(name);
+    if (is_floating(tensor.type))
+      out[full] = {full, DType::F32, tensor.shape,
+                   [checkpoint, &tensor](const profile::TensorStream::Sink& sink) { pour(tensor, sink); }};
+    else
+      others[full] = std::string("is of type ") + element_name(tensor.type) + ", which weights do not have";
   }
+}
+
+void collect_tensors(const std::shared_ptr<const profile::SafetensorsFile>& file, NetworkTensors& out) {
+  for (const auto& [name, tensor] : file->tensors())
+    if (!is_derived(name))
+      out[name] = {name, DType::F32, tensor.shape,
+                   [file, name = name](const profile::TensorStream::Sink& sink) {
+                     std::vector<float> values;
+                     std::vector<int64_t> shape;
+                     if (file->read_float(name, values, shape))
+                       sink({reinterpret_cast<const uint8_t*>(values.data()), values.size() * 4});
+                   }};
 }
 
 ReferenceProfile::ReferenceProfile(std::string folder, profile::Manifest manifest)
@@ -111,13 +130,13 @@ bool ReferenceProfile::add_file(const std::string& role, const std::string& name
 }
 
 bool ReferenceProfile::add_network(const std::string& role, NetworkTensors&& tensors, std::string& error) {
-  std::vector<profile::TensorToWrite> list;
+  std::vector<profile::TensorStream> list;
   list.reserve(tensors.size());
   for (auto& [name, tensor] : tensors)
     list.push_back(std::move(tensor));
   tensors.clear();
   const std::string name = role + ".safetensors", trial = path(name + ".new");
-  bool good = profile::write_safetensors(trial, list, {{"network", role}}, error) == Status::Ok;
+  bool good = profile::stream_safetensors(trial, list, {{"network", role}}, error) == Status::Ok;
   list.clear();
   good = good && check_network(role, trial, error);
   std::error_code code;

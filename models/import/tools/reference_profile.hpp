@@ -4,24 +4,28 @@
 #include "models/import/checkpoint.hpp"
 #include "models/import/vocabulary.hpp"
 #include "models/profile/manifest.hpp"
-#include "models/profile/safetensors.hpp"
+#include "models/profile/safetensors_stream.hpp"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 /// Writes a profile of kind "reference" (docs/reference.md). The same input gives the same bytes.
 namespace gsem::checkpoint {
 
-/// Tensors of one network by the profile's names, as 32-bit floats.
-using NetworkTensors = std::map<std::string, profile::TensorToWrite>;
+/// Tensors of one network by the profile's names, as 32-bit floats. They are read when they are written: a
+/// network is never in memory a second time.
+using NetworkTensors = std::map<std::string, profile::TensorStream>;
 
-/// Takes a checkpoint's tensors under `prefix` into `out`. Constants that the code computes itself are left
-/// out (entropy coder tables, GDN's bounds, batch counters, the perceptual loss's network), CompressAI's
-/// newer names of the factorised prior become the published ones.
-/// What is no tensor of floating-point numbers goes to `others`, with the reason.
-void collect_tensors(const Checkpoint& checkpoint, const std::string& prefix, NetworkTensors& out,
-                     std::map<std::string, std::string>& others);
+/// Takes a checkpoint's tensors under `prefix` into `out`, which keeps it open. Constants that the code
+/// computes itself are left out (entropy coder tables, GDN's bounds, batch counters, the perceptual loss's
+/// network), CompressAI's newer names of the factorised prior become the published ones. What is no tensor of
+/// floating-point numbers goes to `others`, with the reason.
+void collect_tensors(const std::shared_ptr<const Checkpoint>& checkpoint, const std::string& prefix,
+                     NetworkTensors& out, std::map<std::string, std::string>& others);
+/// What gst-semantic-train exports: all of a safetensors file.
+void collect_tensors(const std::shared_ptr<const profile::SafetensorsFile>& file, NetworkTensors& out);
 
 class ReferenceProfile {
 public:
