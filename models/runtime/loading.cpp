@@ -4,7 +4,9 @@
 #include "models/nets/weights.hpp"
 #include "models/runtime/torch_threads.hpp"
 
+#include <cmath>
 #include <cstdlib>
+#include <fstream>
 
 namespace gsem::runtime {
 
@@ -90,18 +92,55 @@ bool check_kind(const profile::Profile& profile, std::string& error) {
   return false;
 }
 
-Outcome run_load(Executor& executor, std::function<void()> job) {
+bool NetworkSet::run_load(std::string& error, const std::function<bool()>& job) const {
   JobOptions o;
   o.priority = Priority::Background;
-  Outcome outcome;
-  outcome.result = executor.run(
+  bool good = false;
+  std::string thrown;
+  const JobResult result = executor_->run(
       o,
-      [job = std::move(job)] {
+      [&] {
         const torch::NoGradGuard no_grad;
-        job();
+        good = job();
       },
-      &outcome.error);
-  return outcome;
+      &thrown);
+  if (result == JobResult::Done)
+    return good;
+  error = thrown;
+  return false;
+}
+
+std::shared_ptr<float> NetworkSet::samples(PictureView picture, int channels, Filter filter, int width,
+                                           int height, const BlockLayout& layout, float scale, float bias) {
+  const size_t count = size_t(layout.pitch) * layout.blocks_x * layout.blocks_y;
+  std::shared_ptr<float> out = buffers_.take(count);
+  if (!picture.data) {
+    std::fill_n(out.get(), count, 0.0f);
+    return out;
+  }
+  std::vector<uint8_t> storage;
+  unshuffle(fitted(picture, channels, filter, width, height, storage), channels, layout, scale, bias,
+            out.get());
+  return out;
+}
+
+int16_t to_symbol(float v) {
+  return int16_t(std::lrint(std::fmin(std::fmax(v, -32768.0f), 32767.0f)));
+}
+
+bool read_vocabulary(const profile::Profile& profile, const std::string& role,
+                     std::vector<std::string>& words, std::string& error) {
+  const auto entry = profile.files.find(role);
+  if (entry == profile.files.end()) {
+    error = "profile '" + profile.name + "' in " + profile.folder + " has no " + role;
+    return false;
+  }
+  if (profile::verify_file(profile, role, error) != Status::Ok)
+    return false;
+  std::ifstream file(entry->second);
+  for (std::string line; std::getline(file, line);)
+    words.push_back(line);
+  return true;
 }
 
 Outcome infer(Executor& executor, Priority priority, const CallOptions& options, std::function<void()> job) {

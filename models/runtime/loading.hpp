@@ -4,6 +4,7 @@
 #include "models/nets/layers.hpp"
 #include "models/profile/profile.hpp"
 #include "models/runtime/models.hpp"
+#include "models/runtime/pixels.hpp"
 
 #include <map>
 #include <memory>
@@ -72,8 +73,33 @@ std::shared_ptr<Model> acquire(const profile::Profile& profile, const ModelOptio
   }
 }
 
-/// Runs `job` on the executor, gradients off, so that the networks keep ordinary tensors.
-Outcome run_load(Executor& executor, std::function<void()> job);
+/// What the networks of every layer and kind have.
+struct NetworkSet {
+  NetworkSet(const profile::Profile& profile, at::Device device, bool float32)
+      : profile_(profile), device_(device), float32_(float32), executor_(Executor::get()) {}
+
+  /// Runs `job` on the executor, gradients off, so that the networks keep ordinary tensors. False with
+  /// `error` when the job says so (and has set it) or throws.
+  bool run_load(std::string& error, const std::function<bool()>& job) const;
+  /// `picture` at `width` x `height` as samples byte * scale + bias, laid out as `layout` says; without a
+  /// picture zeros.
+  std::shared_ptr<float> samples(PictureView picture, int channels, Filter filter, int width, int height,
+                                 const BlockLayout& layout, float scale, float bias);
+
+  const profile::Profile profile_;
+  const at::Device device_;
+  const bool float32_;
+  const std::shared_ptr<Executor> executor_;
+  BufferPool buffers_;
+  std::mutex load_mutex_;
+};
+
+/// Rounded to the nearest, cut off at 16 bits.
+int16_t to_symbol(float v);
+
+/// Lines of a word list, verified. `role` "vocabulary" or another.
+bool read_vocabulary(const profile::Profile& profile, const std::string& role,
+                     std::vector<std::string>& words, std::string& error);
 
 /// Runs `job` under InferenceMode on the executor.
 Outcome infer(Executor& executor, Priority priority, const CallOptions& options, std::function<void()> job);

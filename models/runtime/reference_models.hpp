@@ -2,7 +2,7 @@
 #pragma once
 
 #include "models/nets/reference/sizes.hpp"
-#include "models/runtime/models.hpp"
+#include "models/runtime/loading.hpp"
 
 /// Profiles of kind "reference": the published networks (docs/reference.md) behind the same interfaces. Every
 /// layer works on the picture stretched to 256x256, as published. Called by acquire_*.
@@ -28,5 +28,19 @@ bool check_reference_profile(const profile::Profile& profile, std::string& error
 /// Shapes of the tensors in the file of `role`.
 bool read_shapes(const profile::Profile& profile, const std::string& role, nets::reference::Shapes& shapes,
                  std::string& error);
+
+/// A published network as wide as its file: fills `sizes` and `out`.
+template <typename Sizes, typename Net>
+bool load_sized(const profile::Profile& profile, const std::string& role, at::Device device, Sizes& sizes,
+                Net& out, std::string& error) {
+  nets::reference::Shapes shapes;
+  if (!read_shapes(profile, role, shapes, error) || !sizes.read(shapes, error))
+    return false;
+  Net net = make_network<Net>(sizes);
+  if (!load_network(profile, role, *net, device, error))
+    return false;
+  out = net;
+  return true;
+}
 
 } // namespace gsem::runtime

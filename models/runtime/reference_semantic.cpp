@@ -3,10 +3,8 @@
 #include "models/nets/reference/captioner.hpp"
 #include "models/runtime/loading.hpp"
 #include "models/runtime/noise.hpp"
-#include "models/runtime/pixels.hpp"
 #include "models/runtime/reference_models.hpp"
 
-#include <fstream>
 #include <unordered_map>
 
 namespace gsem::runtime {
@@ -17,25 +15,11 @@ constexpr float kMean[3] = {0.485f, 0.456f, 0.406f}, kDeviation[3] = {0.229f, 0.
 constexpr size_t kMaxWords = 25; ///< AttnGAN's setting for birds
 constexpr int64_t kEnd = 0;      ///< "<end>", AttnGAN's padding
 
-bool read_vocabulary(const profile::Profile& profile, const std::string& role,
-                     std::vector<std::string>& words, std::string& error) {
-  const auto entry = profile.files.find(role);
-  if (entry == profile.files.end()) {
-    error = "profile '" + profile.name + "' in " + profile.folder + " has no " + role;
-    return false;
-  }
-  if (profile::verify_file(profile, role, error) != Status::Ok)
-    return false;
-  std::ifstream file(entry->second);
-  for (std::string line; std::getline(file, line);)
-    words.push_back(line);
-  return true;
-}
-
-class ReferenceSemantic final : public SemanticModel, public std::enable_shared_from_this<ReferenceSemantic> {
+class ReferenceSemantic final : NetworkSet,
+                                public SemanticModel,
+                                public std::enable_shared_from_this<ReferenceSemantic> {
 public:
-  ReferenceSemantic(const profile::Profile& profile, at::Device device, bool)
-      : profile_(profile), device_(device), executor_(Executor::get()) {}
+  using NetworkSet::NetworkSet;
 
   bool load(bool describe, bool paint, std::string& error);
 
@@ -51,11 +35,6 @@ private:
   std::vector<int64_t> tokens(const std::string& text) const;
   at::Tensor noise(uint8_t seed, uint32_t stream, int64_t count) const;
 
-  const profile::Profile profile_;
-  const at::Device device_;
-  const std::shared_ptr<Executor> executor_;
-  BufferPool buffers_;
-  std::mutex load_mutex_;
   std::vector<std::string> said_;                    ///< the captioner's words
   std::unordered_map<std::string, int64_t> painted_; ///< AttnGAN's words
   nets::reference::Captioner captioner_{nullptr};
@@ -67,16 +46,11 @@ bool ReferenceSemantic::load(bool describe, bool paint, std::string& error) {
   const std::lock_guard lock(load_mutex_);
   if (!check_reference_profile(profile_, error))
     return false;
-  bool good = true;
-  const Outcome outcome = run_load(*executor_, [&, self = shared_from_this()] {
-    if (describe && captioner_.is_empty())
-      good = load_describe(error);
-    if (good && paint && painter_.is_empty() && Executor::yield())
-      good = load_paint(error);
+  return run_load(error, [&] {
+    if (describe && captioner_.is_empty() && !load_describe(error))
+      return false;
+    return !paint || !painter_.is_empty() || !Executor::yield() || load_paint(error);
   });
-  if (!outcome)
-    error = outcome.error;
-  return good && outcome;
 }
 
 bool ReferenceSemantic::load_describe(std::string& error) {
@@ -84,44 +58,37 @@ bool ReferenceSemantic::load_describe(std::string& error) {
     error = "profile '" + profile_.name + "' in " + profile_.folder + " has no caption table";
     return false;
   }
-  nets::reference::Shapes shapes;
   nets::reference::CaptionerSizes sizes;
+  nets::reference::Captioner net{nullptr};
   std::vector<std::string> words;
   const bool own = profile_.files.count("captioner-vocabulary") != 0;
   if (!read_vocabulary(profile_, own ? "captioner-vocabulary" : "vocabulary", words, error) ||
-      !read_shapes(profile_, "captioner", shapes, error) || !sizes.read(shapes, error))
+      !load_sized(profile_, "captioner", device_, sizes, net, error))
     return false;
   if (int64_t(words.size()) != sizes.words) {
     error = "profile '" + profile_.name + "': the captioner knows " + std::to_string(sizes.words) +
             " words, the vocabulary has " + std::to_string(words.size());
     return false;
   }
-  auto net = make_network<nets::reference::Captioner>(sizes);
-  if (!load_network(profile_, "captioner", *net, device_, error))
-    return false;
   said_ = std::move(words);
   captioner_ = net;
   return true;
 }
 
 bool ReferenceSemantic::load_paint(std::string& error) {
-  nets::reference::Shapes text_shapes, shapes;
   nets::reference::TextEncoderSizes text_sizes;
   nets::reference::PainterSizes sizes;
+  nets::reference::TextEncoder text{nullptr};
+  nets::reference::Painter painter{nullptr};
   std::vector<std::string> words;
   if (!read_vocabulary(profile_, "vocabulary", words, error) ||
-      !read_shapes(profile_, "text", text_shapes, error) || !text_sizes.read(text_shapes, error) ||
-      !read_shapes(profile_, "generator", shapes, error) || !sizes.read(shapes, error))
+      !load_sized(profile_, "text", device_, text_sizes, text, error) ||
+      !load_sized(profile_, "generator", device_, sizes, painter, error))
     return false;
   if (int64_t(words.size()) != text_sizes.words || text_sizes.width != sizes.text) {
     error = "profile '" + profile_.name + "': vocabulary, text encoder and generator do not fit each other";
     return false;
   }
-  auto text = make_network<nets::reference::TextEncoder>(text_sizes);
-  auto painter = make_network<nets::reference::Painter>(sizes);
-  if (!load_network(profile_, "text", *text, device_, error) ||
-      !load_network(profile_, "generator", *painter, device_, error))
-    return false;
   painted_.clear();
   for (size_t i = 0; i < words.size(); ++i)
     painted_.emplace(words[i], int64_t(i));
@@ -132,11 +99,10 @@ bool ReferenceSemantic::load_paint(std::string& error) {
 
 /// Stretched to the published square first, then to what the captioner looks at.
 std::shared_ptr<float> ReferenceSemantic::square(PictureView picture) {
-  std::vector<uint8_t> large, small;
+  std::vector<uint8_t> large;
   const PictureView square = fitted(picture, 3, Filter::Cubic, kSide, kSide, large);
-  std::shared_ptr<float> data = buffers_.take(size_t(3) * kCaptionSide * kCaptionSide);
-  unshuffle(fitted(square, 3, Filter::Cubic, kCaptionSide, kCaptionSide, small), 3,
-            {1, kCaptionSide, kCaptionSide, 3, 0}, 1 / 255.0f, 0, data.get());
+  std::shared_ptr<float> data = samples(square, 3, Filter::Cubic, kCaptionSide, kCaptionSide,
+                                        {1, kCaptionSide, kCaptionSide, 3, 0}, 1 / 255.0f, 0);
   float* v = data.get();
   for (int i = 0; i < kCaptionSide * kCaptionSide; ++i)
     for (int c = 0; c < 3; ++c, ++v)

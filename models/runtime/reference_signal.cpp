@@ -2,10 +2,7 @@
 #include "models/entropy/published_model.hpp"
 #include "models/nets/reference/signal.hpp"
 #include "models/runtime/loading.hpp"
-#include "models/runtime/pixels.hpp"
 #include "models/runtime/reference_models.hpp"
-
-#include <cmath>
 
 namespace gsem::runtime {
 namespace {
@@ -18,14 +15,15 @@ std::vector<int16_t> to_symbols(const at::Tensor& t) {
   const float* v = values.data_ptr<float>();
   std::vector<int16_t> symbols(size_t(values.numel()));
   for (size_t i = 0; i < symbols.size(); ++i)
-    symbols[i] = int16_t(std::lrint(std::fmin(std::fmax(v[i], -32768.0f), 32767.0f)));
+    symbols[i] = to_symbol(v[i]);
   return symbols;
 }
 
-class ReferenceSignal final : public SignalModel, public std::enable_shared_from_this<ReferenceSignal> {
+class ReferenceSignal final : NetworkSet,
+                              public SignalModel,
+                              public std::enable_shared_from_this<ReferenceSignal> {
 public:
-  ReferenceSignal(const profile::Profile& profile, at::Device device, bool)
-      : profile_(profile), device_(device), executor_(Executor::get()) {}
+  using NetworkSet::NetworkSet;
 
   bool load(std::string& error);
 
@@ -40,22 +38,14 @@ private:
   nets::reference::Signal& network(int quality) {
     return networks_[entropy::published_rate(quality, networks_.size())];
   }
-  /// Zeros where there is no picture.
-  std::shared_ptr<float> samples(PictureView picture, int channels, int side, Filter filter, float scale,
-                                 float bias);
 
-  const profile::Profile profile_;
-  const at::Device device_;
-  const std::shared_ptr<Executor> executor_;
-  BufferPool buffers_;
-  std::mutex load_mutex_;
   std::vector<nets::reference::Signal> networks_; ///< one a rate
 };
 
 bool ReferenceSignal::load_rate(const std::string& role, std::string& error) {
-  nets::reference::Shapes shapes;
   nets::reference::SignalSizes sizes;
-  if (!read_shapes(profile_, role, shapes, error) || !sizes.read(shapes, error))
+  nets::reference::Signal net{nullptr};
+  if (!load_sized(profile_, role, device_, sizes, net, error))
     return false;
   const entropy::LatentShape coded = profile_.latent_coder->shape(kSide, kSide);
   if (coded.channels != sizes.latents || coded.hyper_channels != sizes.width || coded.height != kSide / 16) {
@@ -63,9 +53,6 @@ bool ReferenceSignal::load_rate(const std::string& role, std::string& error) {
             " network's";
     return false;
   }
-  auto net = make_network<nets::reference::Signal>(sizes);
-  if (!load_network(profile_, role, *net, device_, error))
-    return false;
   networks_.push_back(net);
   return true;
 }
@@ -80,18 +67,17 @@ bool ReferenceSignal::load(std::string& error) {
     error = "profile '" + profile_.name + "' in " + profile_.folder + " has no signal table";
     return false;
   }
-  bool good = true;
-  const Outcome outcome = run_load(*executor_, [&, self = shared_from_this()] {
+  const bool good = run_load(error, [&] {
     int rate = 0;
     do
-      good = load_rate("signal-" + std::to_string(rate++), error);
-    while (good && Executor::yield() && profile_.files.count("signal-" + std::to_string(rate)));
+      if (!load_rate("signal-" + std::to_string(rate++), error))
+        return false;
+    while (Executor::yield() && profile_.files.count("signal-" + std::to_string(rate)));
+    return true;
   });
-  if (!outcome)
-    error = outcome.error;
-  if (!good || !outcome)
+  if (!good)
     networks_.clear();
-  return good && outcome;
+  return good;
 }
 
 Outcome ReferenceSignal::analyze(PictureView picture, int quality, entropy::Latents& latents,
@@ -101,7 +87,7 @@ Outcome ReferenceSignal::analyze(PictureView picture, int quality, entropy::Late
     std::vector<int16_t> y, z;
   };
   const auto data = std::make_shared<Data>();
-  data->in = samples(picture, 3, kSide, Filter::Cubic, kUnit, -1);
+  data->in = samples(picture, 3, Filter::Cubic, kSide, kSide, {1, kSide, kSide, 3, 0}, kUnit, -1);
   const Outcome outcome = infer(*executor_, Priority::Frame, options, [=, this, self = shared_from_this()] {
     nets::reference::Signal& net = network(quality);
     const at::Tensor y = net->analyse(nhwc(data->in.get(), 3, kSide, kSide, device_));
@@ -116,20 +102,6 @@ Outcome ReferenceSignal::analyze(PictureView picture, int quality, entropy::Late
   for (int16_t& v : latents.z)
     v = std::clamp<int16_t>(v, entropy::kPublishedZMin, entropy::kPublishedZMax);
   return outcome;
-}
-
-std::shared_ptr<float> ReferenceSignal::samples(PictureView picture, int channels, int side, Filter filter,
-                                                float scale, float bias) {
-  const size_t count = size_t(channels) * side * side;
-  std::shared_ptr<float> out = buffers_.take(count);
-  if (!picture.data) {
-    std::fill_n(out.get(), count, 0.0f);
-    return out;
-  }
-  std::vector<uint8_t> storage;
-  unshuffle(fitted(picture, channels, filter, side, side, storage), channels, {1, side, side, channels, 0},
-            scale, bias, out.get());
-  return out;
 }
 
 Outcome ReferenceSignal::synthesize(const entropy::Latents& latents, PictureView base, PictureView map,
@@ -147,8 +119,9 @@ Outcome ReferenceSignal::synthesize(const entropy::Latents& latents, PictureView
   for (int c = 0; c < shape.channels; ++c)
     for (size_t i = 0; i < area; ++i)
       data->y.get()[i * size_t(shape.channels) + size_t(c)] = latents.y[size_t(c) * area + i];
-  data->base = samples(base, 3, kSide, Filter::Cubic, kUnit, -1);
-  data->map = samples(map, 1, kMapSide, Filter::Triangle, 1 / 255.0f, 0);
+  data->base = samples(base, 3, Filter::Cubic, kSide, kSide, {1, kSide, kSide, 3, 0}, kUnit, -1);
+  data->map =
+      samples(map, 1, Filter::Triangle, kMapSide, kMapSide, {1, kMapSide, kMapSide, 1, 0}, 1 / 255.0f, 0);
   const int quality = latents.quality;
   const Outcome outcome = infer(*executor_, Priority::Frame, options, [=, this, self = shared_from_this()] {
     nets::reference::Signal& net = network(quality);

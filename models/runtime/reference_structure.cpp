@@ -3,7 +3,6 @@
 #include "models/profile/safetensors.hpp"
 #include "models/runtime/base_features.hpp"
 #include "models/runtime/loading.hpp"
-#include "models/runtime/pixels.hpp"
 #include "models/runtime/reference_models.hpp"
 
 namespace gsem::runtime {
@@ -40,11 +39,11 @@ struct PublishedBase final : StructureModel::BaseFeatures {
   nets::reference::StructureImpl::BaseFeatures features;
 };
 
-class ReferenceStructure final : public StructureModel,
+class ReferenceStructure final : NetworkSet,
+                                 public StructureModel,
                                  public std::enable_shared_from_this<ReferenceStructure> {
 public:
-  ReferenceStructure(const profile::Profile& profile, at::Device device, bool)
-      : profile_(profile), device_(device), executor_(Executor::get()) {}
+  using NetworkSet::NetworkSet;
 
   bool load(bool edges, bool synthesis, std::string& error);
 
@@ -59,11 +58,6 @@ private:
     return made;
   }
 
-  const profile::Profile profile_;
-  const at::Device device_;
-  const std::shared_ptr<Executor> executor_;
-  BufferPool buffers_;
-  std::mutex load_mutex_;
   nets::reference::Rcf detector_{nullptr};
   nets::reference::Structure synthesis_{nullptr};
   BasePtr blank_;
@@ -73,35 +67,22 @@ bool ReferenceStructure::load(bool edges, bool synthesis, std::string& error) {
   const std::lock_guard lock(load_mutex_);
   if (!check_reference_profile(profile_, error))
     return false;
-  bool good = true;
-  const Outcome outcome = run_load(*executor_, [&, self = shared_from_this()] {
+  return run_load(error, [&] {
     if (edges && detector_.is_empty()) {
-      nets::reference::Shapes shapes;
       nets::reference::EdgeSizes sizes;
-      if (!(good = read_shapes(profile_, "edges", shapes, error) && sizes.read(shapes, error)))
-        return;
-      auto net = make_network<nets::reference::Rcf>(sizes);
-      if (!(good = load_network(profile_, "edges", *net, device_, error)))
-        return;
-      detector_ = net;
+      if (!load_sized(profile_, "edges", device_, sizes, detector_, error))
+        return false;
     }
     if (synthesis && synthesis_.is_empty()) {
-      nets::reference::Shapes shapes;
       nets::reference::StructureSizes sizes;
-      if (!(good = read_shapes(profile_, "structure", shapes, error) && sizes.read(shapes, error)))
-        return;
-      auto net = make_network<nets::reference::Structure>(sizes);
-      if (!(good = load_network(profile_, "structure", *net, device_, error)))
-        return;
-      synthesis_ = net;
+      if (!load_sized(profile_, "structure", device_, sizes, synthesis_, error))
+        return false;
       const c10::InferenceMode inference;
       blank_ =
           features_of(torch::zeros({1, 3, kSide, kSide}, device_).contiguous(at::MemoryFormat::ChannelsLast));
     }
+    return true;
   });
-  if (!outcome)
-    error = outcome.error;
-  return good && outcome;
 }
 
 Outcome ReferenceStructure::edges(PictureView picture, Picture& map, const CallOptions& options) {
@@ -148,10 +129,7 @@ Outcome ReferenceStructure::prepare_base(PictureView base, BasePtr& features, co
     BasePtr out;
   };
   const auto data = std::make_shared<Data>();
-  data->in = buffers_.take(size_t(3) * kSide * kSide);
-  std::vector<uint8_t> storage;
-  unshuffle(fitted(base, 3, Filter::Cubic, kSide, kSide, storage), 3, {1, kSide, kSide, 3, 0}, kUnit, -1,
-            data->in.get());
+  data->in = samples(base, 3, Filter::Cubic, kSide, kSide, {1, kSide, kSide, 3, 0}, kUnit, -1);
   const Outcome outcome =
       infer(*executor_, Priority::Structure, options, [this, self = shared_from_this(), data] {
         TORCH_CHECK(!synthesis_.is_empty(), "the structure synthesis was not asked for");
@@ -171,10 +149,8 @@ Outcome ReferenceStructure::synthesize(BasePtr base, PictureView map, PictureSpa
   };
   const auto data = std::make_shared<Data>();
   data->base = std::move(base);
-  data->in = buffers_.take(size_t(kMapSide) * kMapSide);
-  std::vector<uint8_t> storage;
-  unshuffle(fitted(map, 1, Filter::Triangle, kMapSide, kMapSide, storage), 1, {1, kMapSide, kMapSide, 1, 0},
-            1 / 255.0f, 0, data->in.get());
+  data->in =
+      samples(map, 1, Filter::Triangle, kMapSide, kMapSide, {1, kMapSide, kMapSide, 1, 0}, 1 / 255.0f, 0);
   const Outcome outcome =
       infer(*executor_, Priority::Structure, options, [this, self = shared_from_this(), data] {
         TORCH_CHECK(!synthesis_.is_empty(), "the structure synthesis was not asked for");

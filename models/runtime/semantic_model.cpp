@@ -8,7 +8,6 @@
 #include "models/runtime/pixels.hpp"
 #include "models/runtime/reference_models.hpp"
 
-#include <fstream>
 #include <limits>
 #include <unordered_map>
 #include <unordered_set>
@@ -27,29 +26,22 @@ struct Vocabulary {
   std::unordered_map<std::string, int64_t> index;
 
   bool load(const profile::Profile& profile, std::string& error) {
-    const auto entry = profile.files.find("vocabulary");
-    if (entry == profile.files.end()) {
-      error = "profile '" + profile.name + "' in " + profile.folder + " has no vocabulary";
+    if (!read_vocabulary(profile, "vocabulary", words, error))
       return false;
-    }
-    if (profile::verify_file(profile, "vocabulary", error) != Status::Ok)
-      return false;
-    std::ifstream file(entry->second);
-    for (std::string line; std::getline(file, line);) {
-      index.emplace(line, int64_t(words.size()));
-      words.push_back(line);
-    }
+    for (size_t i = 0; i < words.size(); ++i)
+      index.emplace(words[i], int64_t(i));
     if (words.size() > size_t(kUnknown) + 1)
       return true;
-    error = entry->second + ": no words";
+    error = profile.files.at("vocabulary") + ": no words";
     return false;
   }
 };
 
-class SemanticNetworks final : public SemanticModel, public std::enable_shared_from_this<SemanticNetworks> {
+class SemanticNetworks final : NetworkSet,
+                               public SemanticModel,
+                               public std::enable_shared_from_this<SemanticNetworks> {
 public:
-  SemanticNetworks(const profile::Profile& profile, at::Device device, bool float32)
-      : profile_(profile), device_(device), float32_(float32), executor_(Executor::get()) {}
+  using NetworkSet::NetworkSet;
 
   bool load(bool describe, bool paint, std::string& error);
 
@@ -65,12 +57,6 @@ private:
   std::vector<at::Tensor> layout_features(float* data);
   at::Tensor paint_small(const entropy::Caption& caption);
 
-  const profile::Profile profile_;
-  const at::Device device_;
-  const bool float32_;
-  const std::shared_ptr<Executor> executor_;
-  BufferPool buffers_;
-  std::mutex load_mutex_;
   Vocabulary vocabulary_;
   at::Tensor allowed_; ///< words: 0, what cannot be sent: minus infinity
   nets::Backbone backbone_{nullptr};
@@ -89,16 +75,11 @@ bool SemanticNetworks::load(bool describe, bool paint, std::string& error) {
     error = "profile '" + profile_.name + "': work_side must be 256";
     return false;
   }
-  bool good = true;
-  const Outcome outcome = run_load(*executor_, [&] {
-    if (describe && captioner_.is_empty())
-      good = load_describe(error);
-    if (good && paint && generator_.is_empty() && Executor::yield())
-      good = load_paint(error);
+  return run_load(error, [&] {
+    if (describe && captioner_.is_empty() && !load_describe(error))
+      return false;
+    return !paint || !generator_.is_empty() || !Executor::yield() || load_paint(error);
   });
-  if (!outcome)
-    error = outcome.error;
-  return good && outcome;
 }
 
 bool SemanticNetworks::load_describe(std::string& error) {
@@ -150,11 +131,7 @@ bool SemanticNetworks::load_paint(std::string& error) {
 }
 
 std::shared_ptr<float> SemanticNetworks::square(PictureView picture, int side) {
-  std::shared_ptr<float> data = buffers_.take(size_t(3) * side * side);
-  std::vector<uint8_t> storage;
-  unshuffle(fitted(picture, 3, Filter::Cubic, side, side, storage), 3, {1, side, side, 3, 0}, kUnit, -1,
-            data.get());
-  return data;
+  return samples(picture, 3, Filter::Cubic, side, side, {1, side, side, 3, 0}, kUnit, -1);
 }
 
 Outcome SemanticNetworks::describe(PictureView picture, entropy::Caption& caption,

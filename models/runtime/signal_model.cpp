@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "models/nets/signal_codec.hpp"
 #include "models/runtime/loading.hpp"
-#include "models/runtime/pixels.hpp"
 #include "models/runtime/reference_models.hpp"
-
-#include <cmath>
 
 namespace gsem::runtime {
 namespace {
@@ -13,14 +10,11 @@ using Codec = nets::SignalCodecImpl;
 constexpr int kLatents = Codec::kLatents, kHyper = Codec::kHyper, kSides = Codec::kSideChannels;
 constexpr float kUnit = 1 / 127.5f; // byte * kUnit - 1 is in [-1,1]
 
-int16_t to_symbol(float v) {
-  return int16_t(std::lrint(std::fmin(std::fmax(v, -32768.0f), 32767.0f)));
-}
-
-class SignalNetworks final : public SignalModel, public std::enable_shared_from_this<SignalNetworks> {
+class SignalNetworks final : NetworkSet,
+                             public SignalModel,
+                             public std::enable_shared_from_this<SignalNetworks> {
 public:
-  SignalNetworks(const profile::Profile& profile, at::Device device, bool float32)
-      : profile_(profile), device_(device), float32_(float32), executor_(Executor::get()) {}
+  using NetworkSet::NetworkSet;
 
   bool load(bool analysis, bool synthesis, std::string& error);
 
@@ -37,12 +31,6 @@ private:
   std::shared_ptr<float> sides(PictureView base, PictureView map, int width, int height,
                                const entropy::LatentShape& shape);
 
-  const profile::Profile profile_;
-  const at::Device device_;
-  const bool float32_;
-  const std::shared_ptr<Executor> executor_;
-  BufferPool buffers_;
-  std::mutex load_mutex_;
   nets::SignalCodec codec_{nullptr};
 };
 
@@ -59,12 +47,11 @@ bool SignalNetworks::load(bool analysis, bool synthesis, std::string& error) {
         "profile '" + profile_.name + "': the signal table is for other latents than the signal network's";
     return false;
   }
-  bool good = true;
-  const auto job = [&] {
+  return run_load(error, [&] {
     if (codec_.is_empty()) {
       auto net = make_network<nets::SignalCodec>();
-      if (!(good = load_network(profile_, "signal", *net, device_, error)))
-        return;
+      if (!load_network(profile_, "signal", *net, device_, error))
+        return false;
       // Latents of the high qualities are hundreds of steps large: what makes them and what reads them stays
       // precise, and so do pixels.
       speed_up(*net, device_, float32_, {"e.1", "e.6", "he.", "hd.", "d.0", "d.9"});
@@ -79,11 +66,8 @@ bool SignalNetworks::load(bool analysis, bool synthesis, std::string& error) {
       codec_->analyse_unshuffled(zeros(48, 64), position(32));
     if (synthesis && Executor::yield())
       codec_->synthesise_unshuffled(zeros(kLatents, 16), position(32), zeros(kSides, 64));
-  };
-  const Outcome outcome = run_load(*executor_, job);
-  if (!outcome)
-    error = outcome.error;
-  return good && outcome;
+    return true;
+  });
 }
 
 Outcome SignalNetworks::analyze(PictureView picture, int quality, entropy::Latents& latents,

@@ -2,7 +2,6 @@
 #include "models/nets/structure.hpp"
 #include "models/runtime/base_features.hpp"
 #include "models/runtime/loading.hpp"
-#include "models/runtime/pixels.hpp"
 #include "models/runtime/reference_models.hpp"
 
 namespace gsem::runtime {
@@ -14,11 +13,11 @@ struct NarrowBase final : StructureModel::BaseFeatures {
 
 constexpr float kUnit = 1 / 127.5f; // byte * kUnit - 1 is in [-1,1]
 
-class StructureNetworks final : public StructureModel,
+class StructureNetworks final : NetworkSet,
+                                public StructureModel,
                                 public std::enable_shared_from_this<StructureNetworks> {
 public:
-  StructureNetworks(const profile::Profile& profile, at::Device device, bool float32)
-      : profile_(profile), device_(device), float32_(float32), executor_(Executor::get()) {}
+  using NetworkSet::NetworkSet;
 
   bool load(bool edges, bool synthesis, std::string& error);
 
@@ -30,12 +29,6 @@ private:
   BasePtr base_features(float* pixels);
   at::Tensor paint(const BasePtr& base, float* map);
 
-  const profile::Profile profile_;
-  const at::Device device_;
-  const bool float32_;
-  const std::shared_ptr<Executor> executor_;
-  BufferPool buffers_;
-  std::mutex load_mutex_;
   nets::EdgeNet edge_net_{nullptr};
   nets::StructureSynthesis synthesis_{nullptr};
   BasePtr blank_; ///< base features of "no base"
@@ -48,36 +41,31 @@ bool StructureNetworks::load(bool edges, bool synthesis, std::string& error) {
     error = "profile '" + profile_.name + "': map_side must be half of work_side, and that a multiple of 64";
     return false;
   }
-  bool good = true;
-  const auto job = [&, self = shared_from_this()] {
-    if (good && edges && edge_net_.is_empty()) {
+  return run_load(error, [&] {
+    if (edges && edge_net_.is_empty()) {
       auto net = make_network<nets::EdgeNet>();
-      if ((good = load_network(profile_, "edges", *net, device_, error))) {
-        // The picture comes in and the map goes out in full precision.
-        speed_up(*net, device_, float32_, {"c0", "o"});
-        const c10::InferenceMode inference;
-        net->forward(torch::zeros({1, 3, work, work}, device_).contiguous(at::MemoryFormat::ChannelsLast));
-        edge_net_ = net;
-      }
+      if (!load_network(profile_, "edges", *net, device_, error))
+        return false;
+      // The picture comes in and the map goes out in full precision.
+      speed_up(*net, device_, float32_, {"c0", "o"});
+      const c10::InferenceMode inference;
+      net->forward(torch::zeros({1, 3, work, work}, device_).contiguous(at::MemoryFormat::ChannelsLast));
+      edge_net_ = net;
     }
-    if (good && synthesis && synthesis_.is_empty()) {
+    if (synthesis && synthesis_.is_empty()) {
       auto net = make_network<nets::StructureSynthesis>();
-      if ((good = load_network(profile_, "structure", *net, device_, error))) {
-        speed_up(*net, device_, float32_, {"f0.2"}); // the last one makes pixels
-        net->prepare_for_inference();
-        const c10::InferenceMode inference;
-        synthesis_ = net;
-        const auto pixels = buffers_.take(size_t(3) * side * side);
-        std::fill_n(pixels.get(), size_t(3) * side * side, 0.0f);
-        blank_ = base_features(pixels.get());
-        paint(blank_, pixels.get());
-      }
+      if (!load_network(profile_, "structure", *net, device_, error))
+        return false;
+      speed_up(*net, device_, float32_, {"f0.2"}); // the last one makes pixels
+      net->prepare_for_inference();
+      const c10::InferenceMode inference;
+      synthesis_ = net;
+      const auto pixels = samples({}, 3, Filter::Cubic, side, side, {1, side, side, 3, 0}, 1, 0);
+      blank_ = base_features(pixels.get());
+      paint(blank_, pixels.get());
     }
-  };
-  const Outcome outcome = run_load(*executor_, job);
-  if (!outcome)
-    error = outcome.error;
-  return good && outcome;
+    return true;
+  });
 }
 
 Outcome StructureNetworks::edges(PictureView picture, Picture& map, const CallOptions& options) {
@@ -87,10 +75,7 @@ Outcome StructureNetworks::edges(PictureView picture, Picture& map, const CallOp
     at::Tensor out;
   };
   const auto data = std::make_shared<Data>();
-  data->in = buffers_.take(size_t(3) * work * work);
-  std::vector<uint8_t> storage;
-  unshuffle(fitted(picture, 3, Filter::Cubic, work, work, storage), 3, {2, half, half, 12, 0}, kUnit, -1,
-            data->in.get());
+  data->in = samples(picture, 3, Filter::Cubic, work, work, {2, half, half, 12, 0}, kUnit, -1);
   const Outcome outcome =
       infer(*executor_, Priority::Structure, options, [this, self = shared_from_this(), data, half] {
         TORCH_CHECK(!edge_net_.is_empty(), "the edge network was not asked for");
@@ -120,10 +105,7 @@ Outcome StructureNetworks::prepare_base(PictureView base, BasePtr& features, con
     BasePtr out;
   };
   const auto data = std::make_shared<Data>();
-  data->in = buffers_.take(size_t(3) * side * side);
-  std::vector<uint8_t> storage;
-  unshuffle(fitted(base, 3, Filter::Cubic, side, side, storage), 3, {2, side / 2, side / 2, 12, 0}, kUnit, -1,
-            data->in.get());
+  data->in = samples(base, 3, Filter::Cubic, side, side, {2, side / 2, side / 2, 12, 0}, kUnit, -1);
   const Outcome outcome =
       infer(*executor_, Priority::Structure, options, [this, self = shared_from_this(), data] {
         TORCH_CHECK(!synthesis_.is_empty(), "the structure synthesis was not asked for");
@@ -150,10 +132,7 @@ Outcome StructureNetworks::synthesize(BasePtr base, PictureView map, PictureSpan
   };
   const auto data = std::make_shared<Data>();
   data->base = std::move(base);
-  data->in = buffers_.take(size_t(side) * side);
-  std::vector<uint8_t> storage;
-  unshuffle(fitted(map, 1, Filter::Triangle, side, side, storage), 1, {2, side / 2, side / 2, 4, 0}, kUnit,
-            -1, data->in.get());
+  data->in = samples(map, 1, Filter::Triangle, side, side, {2, side / 2, side / 2, 4, 0}, kUnit, -1);
   const Outcome outcome =
       infer(*executor_, Priority::Structure, options, [this, self = shared_from_this(), data] {
         TORCH_CHECK(!synthesis_.is_empty(), "the structure synthesis was not asked for");
