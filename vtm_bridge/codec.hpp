@@ -22,6 +22,6 @@ struct Codec {
                            std::unique_ptr<MapDecoder>& out, std::string& error);
 };
 
-extern const Codec kAv1Codec, kVtmCodec;
+extern const Codec kAv1Codec, kVtmCodec, kVvcCodec;
 
 } // namespace gsem::maps

@@ -3,12 +3,15 @@
 
 #include "vtm_bridge/codec.hpp"
 
-#include <algorithm>
+#include <cstdlib>
 
 namespace gsem::maps {
 namespace {
 
 const Codec* const kCodecs[] = {&kAv1Codec,
+#if GSEM_WITH_VVC
+                                &kVvcCodec,
+#endif
 #if GSEM_WITH_VTM
                                 &kVtmCodec
 #endif
@@ -21,17 +24,23 @@ const Codec* codec_of_name(const std::string& name) {
   return nullptr;
 }
 
-const Codec* codec_of_format(const std::string& format) {
+/// The libraries decode VVC, unless the user has named VTM's folder: then VTM does.
+const Codec* codec_of_format(const std::string& format, const ExternalPrograms& programs) {
+  const char* folder = std::getenv("GST_SEMANTIC_VTM_DIR");
+  const bool named = !programs.program_dir.empty() || (folder != nullptr && *folder != '\0');
+  const Codec* found = nullptr;
   for (const Codec* codec : kCodecs)
-    if (format == codec->format)
-      return codec;
-  return nullptr;
+    if (format == codec->format && (found == nullptr || named))
+      found = codec;
+  return found;
 }
 
 Status unknown_codec(const std::string& name, std::string& error) {
   error = "no structure codec \"" + name.substr(0, 32) + "\" here; usable are:";
   for (const std::string& usable : available_codecs())
     error += " " + usable;
+  if (name == "vvc")
+    error += ". It needs VVenC and vvdec when gst-semantic is built, or use vtm (docs/vtm.md)";
   return Status::Failed;
 }
 
@@ -60,9 +69,9 @@ Status MapEncoder::create(const EncoderSettings& settings, std::unique_ptr<MapEn
 
 Status MapDecoder::create(const std::string& name, ByteView codec_header, std::unique_ptr<MapDecoder>& out,
                           std::string& error, const ExternalPrograms& programs) {
-  const Codec* codec = codec_of_name(name);
+  const Codec* codec = codec_of_format(name, programs);
   if (codec == nullptr)
-    codec = codec_of_format(name);
+    codec = codec_of_name(name);
   if (codec == nullptr)
     return unknown_codec(name, error);
   return codec->create_decoder(codec_header, programs, out, error);

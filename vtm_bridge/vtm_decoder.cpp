@@ -3,11 +3,8 @@
 
 #include "vtm_bridge/process.hpp"
 #include "vtm_bridge/vtm_folder.hpp"
-#include "vtm_bridge/vtm_nal.hpp"
 #include "vtm_bridge/vtm_programs.hpp"
-
-#include <algorithm>
-#include <cstring>
+#include "vtm_bridge/vvc_picture.hpp"
 
 namespace gsem::maps {
 namespace {
@@ -24,37 +21,22 @@ public:
   std::string last_error() const override { return error_; }
 
 private:
-  void rebuild_stream(const std::vector<ByteView>& units);
   Status run(Bytes& decoded);
 
   ExternalPrograms settings_;
   VtmPrograms programs_;
-  VtmHeader header_;
+  VvcHeader header_;
   std::string error_;
   Bytes stream_;
 };
 
 Status VtmDecoder::open(ByteView codec_header, const ExternalPrograms& programs, std::string& error) {
-  if (Status status = parse_vtm_header(codec_header, header_); status != Status::Ok) {
+  if (Status status = parse_vvc_header(codec_header, header_); status != Status::Ok) {
     error = "vvc codec header is damaged";
     return status;
   }
   settings_ = programs;
   return find_vtm(programs.program_dir, VtmRole::Decode, programs_, error) ? Status::Ok : Status::Failed;
-}
-
-/// A PPS in the payload takes the place of the codec header's.
-void VtmDecoder::rebuild_stream(const std::vector<ByteView>& units) {
-  stream_.clear();
-  auto replaced = [&](const Bytes& set) {
-    return std::any_of(units.begin(), units.end(),
-                       [&](const ByteView& unit) { return nal_type(unit) == nal_type(set); });
-  };
-  for (const Bytes& set : header_.parameter_sets)
-    if (!replaced(set))
-      append_to_byte_stream(set, stream_);
-  for (const ByteView& unit : units)
-    append_to_byte_stream(unit, stream_);
 }
 
 Status VtmDecoder::run(Bytes& decoded) {
@@ -88,19 +70,14 @@ Status VtmDecoder::run(Bytes& decoded) {
 Status VtmDecoder::decode(ByteView payload, Map& out) {
   error_.clear();
   std::vector<ByteView> units;
-  if (Status status = parse_vtm_payload(payload, units); status != Status::Ok)
+  if (Status status = parse_vvc_payload(payload, units); status != Status::Ok)
     return status;
-  rebuild_stream(units);
+  join_vvc(header_, units, stream_);
   Bytes decoded;
   if (Status status = run(decoded); status != Status::Ok)
     return status;
-  out.width = header_.width;
-  out.height = header_.height;
-  const auto width = static_cast<size_t>(header_.width),
-             padded = static_cast<size_t>(padded_side(header_.width));
-  out.data.resize(width * static_cast<size_t>(header_.height));
-  for (size_t y = 0; y < static_cast<size_t>(header_.height); y++)
-    std::memcpy(out.data.data() + y * width, decoded.data() + y * padded, width);
+  crop_map(decoded.data(), static_cast<size_t>(padded_side(header_.width)), header_.width, header_.height,
+           out);
   return Status::Ok;
 }
 

@@ -13,11 +13,6 @@ struct VtmPrograms {
   std::string intra_config, screen_config; ///< encoder_intra_vtm.cfg, per-class/classSCC.cfg
 };
 
-/// Its coding blocks are 8 pixels a side at least, so its pictures' sides are multiples of that.
-inline constexpr int padded_side(int side) {
-  return (side + 7) / 8 * 8;
-}
-
 enum class VtmRole { Encode, Decode };
 
 /// Looks in `folder`, or where it is empty in $GST_SEMANTIC_VTM_DIR: programs there or in bin/, configuration

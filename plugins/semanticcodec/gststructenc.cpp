@@ -14,7 +14,8 @@
  * downstream (docs/caps.md) sets an upper limit to the rate.
  *
  * `codec=vtm` codes the maps with VTM, the reference software of VVC, as external programs: the best
- * efficiency, at seconds a map, every map alone (docs/vtm.md).
+ * efficiency, at seconds a map, every map alone. `codec=vvc`, where built with VVenC and vvdec, writes the
+ * same format in this process in a fraction of the time (docs/vtm.md).
  *
  * |[
  * gst-launch-1.0 filesrc location=bird.png ! pngdec ! videoconvert ! structenc ! structdec ! videoconvert ! \

@@ -62,7 +62,7 @@ int quantiser_of(int quality) {
   return 62 - (quality - 35) * 22 / 28;
 }
 
-/// VTM's QP of a quality: 50 around the default, as SCMC's; a step of 6 halves or doubles its quantiser.
+/// VVC's QP of a quality: 50 around the default, as SCMC's; a step of 6 halves or doubles its quantiser.
 int qp_of(int quality) {
   if (quality < 16)
     return 53;
@@ -72,8 +72,8 @@ int qp_of(int quality) {
 }
 
 /// What the best quality gives: finer maps would only cost more.
-int finest(bool external) {
-  return external ? qp_of(63) : quantiser_of(63);
+int finest(bool vvc) {
+  return vvc ? qp_of(63) : quantiser_of(63);
 }
 
 } // namespace
@@ -81,7 +81,7 @@ int finest(bool external) {
 const guint kStructEncStats = PROP_STATS;
 
 int StructEncSettings::effective_quantiser() const {
-  if (external())
+  if (vvc())
     return qp >= 0 ? qp : qp_of(quality);
   return quantiser >= 0 ? quantiser : quantiser_of(quality);
 }
@@ -91,8 +91,8 @@ maps::RateLimits StructEncSettings::limits(guint steered) const {
   maps::RateLimits limits;
   limits.max_bytes = max_bytes;
   limits.bitrate = bitrate && steered ? std::min(bitrate, steered) : std::max(bitrate, steered);
-  const bool fixed = external() ? qp >= 0 : quantiser >= 0;
-  limits.finest = bitrate && !fixed ? finest(external()) : effective_quantiser();
+  const bool fixed = vvc() ? qp >= 0 : quantiser >= 0;
+  limits.finest = bitrate && !fixed ? finest(vvc()) : effective_quantiser();
   limits.coarsest = kMaxQuantiser;
   return limits;
 }
@@ -192,10 +192,12 @@ void install_structenc_properties(GObjectClass* klass) {
       klass, PROP_DETECTOR,
       g_param_spec_enum("detector", "Detector", "What finds the edges; canny needs no weights",
                         detector_type(), StructEncSettings::DETECTOR_NETWORK, kReady));
-  g_object_class_install_property(klass, PROP_CODEC,
-                                  g_param_spec_string("codec", "Codec",
-                                                      "What codes the maps: av1, or vtm (external programs)",
-                                                      "av1", kReady));
+  g_object_class_install_property(
+      klass, PROP_CODEC,
+      g_param_spec_string(
+          "codec", "Codec",
+          "What codes the maps: av1, vvc (where built with VVenC), or vtm (external programs)", "av1",
+          kReady));
   g_object_class_install_property(klass, PROP_QUALITY,
                                   g_param_spec_int("quality", "Quality",
                                                    "Quality of the maps, 63 the best; sets the quantiser "
@@ -207,10 +209,10 @@ void install_structenc_properties(GObjectClass* klass) {
       g_param_spec_int("quantiser", "Quantiser",
                        "Quantiser of codec=av1, 0 (finest) to 63 (-1 = from quality)", -1, kMaxQuantiser, -1,
                        kPlaying));
-  g_object_class_install_property(klass, PROP_QP,
-                                  g_param_spec_int("qp", "QP",
-                                                   "QP of codec=vtm, 0 (finest) to 63 (-1 = from quality)",
-                                                   -1, kMaxQuantiser, -1, kPlaying));
+  g_object_class_install_property(
+      klass, PROP_QP,
+      g_param_spec_int("qp", "QP", "QP of codec=vvc and vtm, 0 (finest) to 63 (-1 = from quality)", -1,
+                       kMaxQuantiser, -1, kPlaying));
   g_object_class_install_property(
       klass, PROP_BITRATE,
       g_param_spec_uint(

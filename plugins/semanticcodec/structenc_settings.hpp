@@ -24,7 +24,7 @@ struct StructEncSettings {
   int live = LIVE_AUTO;
   int key_interval = kDefaultKeyInterval;
 
-  bool external() const { return codec == "vtm"; }
+  bool vvc() const { return codec == "vtm" || codec == "vvc"; }
   /// Of the codec: what quantiser or qp say, else what quality gives.
   int effective_quantiser() const;
   /// `steered`: bit/s that a semantic-rate event allows, 0 for no such limit.

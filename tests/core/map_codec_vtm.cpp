@@ -5,7 +5,7 @@
 #include "tests/core/check.hpp"
 #include "vtm_bridge/map_codec.hpp"
 #include "vtm_bridge/process.hpp"
-#include "vtm_bridge/vtm_nal.hpp"
+#include "vtm_bridge/vvc_nal.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -165,7 +165,7 @@ void test_parameter_sets() {
   auto decoder = decoder_for(encoder->codec_header());
   auto has_pps = [](const Bytes& payload) {
     std::vector<ByteView> units;
-    CHECK(parse_vtm_payload(payload, units) == Status::Ok);
+    CHECK(parse_vvc_payload(payload, units) == Status::Ok);
     for (const ByteView& unit : units)
       CHECK(nal_type(unit) != nal::kSps);
     return std::any_of(units.begin(), units.end(), [](ByteView unit) { return nal_type(unit) == nal::kPps; });

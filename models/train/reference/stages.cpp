@@ -112,7 +112,7 @@ private:
     settings.codec = options_.codec;
     settings.width = settings.height = kMapSide;
     settings.programs.program_dir = options_.vtm_dir;
-    if (options_.codec == "vtm")
+    if (maps::coded_format(options_.codec) == "vvc")
       settings.quantiser = 50;
     if (options_.quantiser >= 0)
       settings.quantiser = options_.quantiser;
@@ -208,8 +208,8 @@ int main(int argc, char** argv) {
       ->required()
       ->check(CLI::ExistingDirectory);
   app.add_option("--out", o.out, "Folder to write")->capture_default_str();
-  app.add_option("--codec", o.codec, "Map codec: av1, vtm")->capture_default_str();
-  app.add_option("--quantiser", o.quantiser, "0..63 (default: av1 62, vtm 50, which are alike)")
+  app.add_option("--codec", o.codec, "Map codec: av1, vvc, vtm")->capture_default_str();
+  app.add_option("--quantiser", o.quantiser, "0..63 (default: av1 62, vvc and vtm 50, which are alike)")
       ->check(CLI::Range(0, 63));
   app.add_option("--vtm-dir", o.vtm_dir, "Folder of VTM's programs (default: GST_SEMANTIC_VTM_DIR)");
   app.add_flag("--human-captions", o.human_captions,

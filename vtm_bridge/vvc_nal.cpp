@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "vtm_bridge/vtm_nal.hpp"
+#include "vtm_bridge/vvc_nal.hpp"
 
 #include "gst/bitstream/stream_header.hpp"
 #include "vtm_bridge/codec.hpp"
@@ -66,6 +66,62 @@ bool belongs_to_picture(int type) {
   return slice || (type >= nal::kPps && type <= nal::kPictureHeader);
 }
 
+/// Bits of a NAL unit's payload, without the bytes that prevent start codes. Past the end they are zeros and
+/// `good` is false.
+class BitReader {
+public:
+  explicit BitReader(ByteView unit) {
+    for (size_t i = kNalHeader, zeros = 0; i < unit.size(); i++) {
+      const bool prevention = zeros >= 2 && unit[i] == 3;
+      zeros = unit[i] == 0 ? zeros + 1 : 0;
+      if (!prevention)
+        bytes_.push_back(unit[i]);
+    }
+  }
+
+  uint32_t bits(int count) { // 0..32
+    uint32_t value = 0;
+    for (; count > 0; count--, position_++) {
+      good = good && position_ / 8 < bytes_.size();
+      value = value << 1 | (good ? bytes_[position_ / 8] >> (7 - position_ % 8) & 1u : 0);
+    }
+    return value;
+  }
+  void skip(size_t count) { position_ += count; }
+  void align() { position_ = (position_ + 7) / 8 * 8; }
+  uint32_t exp_golomb() {
+    int zeros = 0;
+    while (good && bits(1) == 0)
+      zeros++;
+    good = good && zeros < 32;
+    return good ? (1u << zeros) - 1 + bits(zeros) : 0;
+  }
+
+  bool good = true;
+
+private:
+  Bytes bytes_;
+  size_t position_ = 0;
+};
+
+/// profile_tier_level(1, sublayers - 1), H.266 7.3.3.
+void skip_profile(BitReader& bits, int sublayers) {
+  constexpr size_t kConstraints = 71;
+  bits.skip(7 + 1 + 8 + 1 + 1); // profile, tier, level, two flags
+  if (bits.bits(1) != 0) {
+    bits.skip(kConstraints);
+    bits.skip(bits.bits(8));
+  }
+  bits.align();
+  uint32_t levels = 0;
+  for (int i = 1; i < sublayers; i++)
+    levels += bits.bits(1);
+  bits.align();
+  bits.skip(size_t{8} * levels);
+  const uint32_t profiles = bits.bits(8);
+  bits.skip(size_t{32} * profiles);
+}
+
 } // namespace
 
 int nal_type(ByteView unit) {
@@ -97,7 +153,7 @@ void append_to_byte_stream(ByteView unit, Bytes& stream) {
   stream.insert(stream.end(), unit.begin(), unit.end());
 }
 
-Bytes write_vtm_header(const VtmHeader& header) {
+Bytes write_vvc_header(const VvcHeader& header) {
   Bytes out;
   append_u16(static_cast<size_t>(header.width), out);
   append_u16(static_cast<size_t>(header.height), out);
@@ -108,7 +164,7 @@ Bytes write_vtm_header(const VtmHeader& header) {
   return out;
 }
 
-Status parse_vtm_header(ByteView bytes, VtmHeader& header) {
+Status parse_vvc_header(ByteView bytes, VvcHeader& header) {
   if (bytes.size() > bitstream::Limits::max_codec_header_bytes)
     return Status::TooLarge;
   size_t position = 0, width = 0, height = 0;
@@ -134,7 +190,31 @@ Status parse_vtm_header(ByteView bytes, VtmHeader& header) {
   return sps && pps ? Status::Ok : Status::Corrupt;
 }
 
-Status write_vtm_payload(const std::vector<ByteView>& units, Bytes& payload) {
+Status parse_sps(ByteView unit, SpsPicture& out) {
+  if (nal_type(unit) != nal::kSps)
+    return Status::Corrupt;
+  BitReader bits(unit);
+  bits.skip(8); // identifiers of this and of the video parameter set
+  const auto sublayers = static_cast<int>(bits.bits(3)) + 1;
+  out.chroma_format = static_cast<int>(bits.bits(2));
+  bits.skip(2); // CTU size
+  if (bits.bits(1) == 0)
+    return Status::Corrupt;
+  skip_profile(bits, sublayers);
+  bits.skip(1); // gradual refresh
+  if (bits.bits(1) != 0)
+    bits.skip(1);
+  const uint32_t width = bits.exp_golomb(), height = bits.exp_golomb();
+  if (!bits.good)
+    return Status::Corrupt;
+  if (width < kMinSide || width > kMaxSide || height < kMinSide || height > kMaxSide)
+    return Status::TooLarge;
+  out.width = static_cast<int>(width);
+  out.height = static_cast<int>(height);
+  return Status::Ok;
+}
+
+Status write_vvc_payload(const std::vector<ByteView>& units, Bytes& payload) {
   payload.clear();
   if (units.empty() || units.size() > kMaxPayloadUnits)
     return Status::Failed;
@@ -147,7 +227,7 @@ Status write_vtm_payload(const std::vector<ByteView>& units, Bytes& payload) {
   return payload.size() > bitstream::Limits::max_structure_bytes ? Status::TooLarge : Status::Ok;
 }
 
-Status parse_vtm_payload(ByteView payload, std::vector<ByteView>& units) {
+Status parse_vvc_payload(ByteView payload, std::vector<ByteView>& units) {
   units.clear();
   if (payload.empty())
     return Status::Corrupt;

@@ -38,17 +38,26 @@ Status split_byte_stream(ByteView stream, size_t max_units, std::vector<ByteView
 /// Appends a start code and the unit.
 void append_to_byte_stream(ByteView unit, Bytes& stream);
 
-struct VtmHeader {
+struct VvcHeader {
   int width = 0, height = 0;
   std::vector<Bytes> parameter_sets; ///< in the order of the stream
 };
-Bytes write_vtm_header(const VtmHeader& header);
+Bytes write_vvc_header(const VvcHeader& header);
 /// TooLarge for sides out of 16..512, Corrupt for anything but parameter sets with an SPS and a PPS.
-Status parse_vtm_header(ByteView bytes, VtmHeader& header);
+Status parse_vvc_header(ByteView bytes, VvcHeader& header);
+
+/// What a sequence parameter set says first (H.266, 7.3.2.4): as large a picture as may follow.
+struct SpsPicture {
+  int width = 0, height = 0;
+  int chroma_format = 0; ///< 0: grey
+};
+/// Of a stored unit. Corrupt for anything but an SPS with its profile and level, TooLarge for sides out of
+/// 16..512.
+Status parse_sps(ByteView unit, SpsPicture& out);
 
 /// Failed for no units or more than kMaxPayloadUnits.
-Status write_vtm_payload(const std::vector<ByteView>& units, Bytes& payload);
+Status write_vvc_payload(const std::vector<ByteView>& units, Bytes& payload);
 /// Corrupt unless it holds slices and nothing but them, PPS, APS and picture headers.
-Status parse_vtm_payload(ByteView payload, std::vector<ByteView>& units);
+Status parse_vvc_payload(ByteView payload, std::vector<ByteView>& units);
 
 } // namespace gsem::maps

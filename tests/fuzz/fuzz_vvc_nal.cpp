@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// VVC byte streams, codec headers and payloads of the vtm map codec on hostile bytes; each input is tried as
-// all three. What parses must come out of the writer as it went in.
+// VVC byte streams, codec headers and payloads of the vtm and vvc map codecs on hostile bytes; each input is
+// tried as all three. What parses must come out of the writer as it went in.
 #include "tests/fuzz/fuzz_target.hpp"
 
-#include "vtm_bridge/vtm_nal.hpp"
+#include "vtm_bridge/vvc_nal.hpp"
 
 #include <algorithm>
 
@@ -40,11 +40,11 @@ void try_stream(ByteView input) {
 
 void try_payload(ByteView input) {
   std::vector<ByteView> units, again;
-  if (parse_vtm_payload(input, units) != Status::Ok)
+  if (parse_vvc_payload(input, units) != Status::Ok)
     return;
   check_within(input, units);
   Bytes written, joined;
-  FUZZ_CHECK(write_vtm_payload(units, written) == Status::Ok && same(written, input));
+  FUZZ_CHECK(write_vvc_payload(units, written) == Status::Ok && same(written, input));
   // No unit can pass for two in the byte stream that the decoder gets.
   for (const ByteView& unit : units)
     append_to_byte_stream(unit, joined);
@@ -53,11 +53,17 @@ void try_payload(ByteView input) {
 }
 
 void try_header(ByteView input) {
-  VtmHeader header;
-  if (parse_vtm_header(input, header) != Status::Ok)
+  VvcHeader header;
+  if (parse_vvc_header(input, header) != Status::Ok)
     return;
   FUZZ_CHECK(header.width >= 16 && header.width <= 512 && header.height >= 16 && header.height <= 512);
-  FUZZ_CHECK(same(write_vtm_header(header), input));
+  FUZZ_CHECK(same(write_vvc_header(header), input));
+  for (const Bytes& set : header.parameter_sets) {
+    SpsPicture picture;
+    if (parse_sps(set, picture) == Status::Ok)
+      FUZZ_CHECK(picture.width >= 16 && picture.width <= 512 && picture.height >= 16 &&
+                 picture.height <= 512 && picture.chroma_format <= 3);
+  }
 }
 
 } // namespace
@@ -66,8 +72,8 @@ std::vector<Bytes> fuzz_seeds() {
   Bytes stream, payload;
   for (const Bytes& unit : {kSps, kPps, kSlice})
     append_to_byte_stream(unit, stream);
-  FUZZ_CHECK(write_vtm_payload({kPps, kSlice}, payload) == Status::Ok);
-  return {stream, payload, write_vtm_header({227, 131, {kSps, kPps}})};
+  FUZZ_CHECK(write_vvc_payload({kPps, kSlice}, payload) == Status::Ok);
+  return {stream, payload, write_vvc_header({227, 131, {kSps, kPps}})};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
