@@ -2,6 +2,7 @@
 #include "models/train/eval/judges.hpp"
 
 #include "models/nets/structure.hpp"
+#include "models/train/eval/joint_embedding.hpp"
 #include "models/train/judge_net.hpp"
 #include "models/train/teachers.hpp"
 
@@ -16,7 +17,7 @@ namespace {
 
 using torch::Tensor;
 
-constexpr int kFeatureSide = 128, kEdgeSide = 256;
+constexpr int kEdgeSide = 256;
 
 /// 8-bit BGR -> float [1,3,side,side] in [-1,1], RGB.
 Tensor input(const cv::Mat& picture, int side) {
@@ -29,45 +30,75 @@ cv::Mat to_mat(const Tensor& rows) {
   return cv::Mat(int(t.size(0)), int(t.size(1)), CV_32F, t.data_ptr<float>()).clone();
 }
 
-std::string file_of(const profile::Profile& profile, const std::string& role) {
-  const auto at = profile.files.find(role);
-  if (at == profile.files.end())
-    throw std::runtime_error("profile " + profile.name + " has no " + role + " network");
-  return at->second;
-}
-
 void load(torch::nn::Module& module, const std::string& file) {
   train::load_network(module, file);
   train::make_channels_last(module);
   module.eval();
 }
 
-} // namespace
+/// EfficientNet-Lite and its projection beside the text encoder.
+class NarrowEmbedding final : public Embedding::Networks {
+public:
+  /// The profile's own.
+  explicit NarrowEmbedding(const profile::Profile& profile)
+      : vocabulary_(file_of(profile, "vocabulary")), side_(vocabulary_.size()) {
+    backbone_ = nets::Backbone();
+    load(*backbone_, file_of(profile, "backbone"));
+    load(*side_, file_of(profile, "text"));
+  }
+  explicit NarrowEmbedding(const std::string& judge)
+      : vocabulary_((std::filesystem::path(judge).parent_path() / "vocab.txt").string()) {
+    train::JudgeNet net(vocabulary_.size());
+    load(*net, judge);
+    backbone_ = net->backbone;
+    side_ = train::TextSide(std::static_pointer_cast<train::TextSideImpl>(net.ptr()));
+  }
 
-struct Embedding::Impl {
-  explicit Impl(const std::string& words) : vocabulary(words) {}
-  train::Vocabulary vocabulary;
-  nets::Backbone backbone{nullptr};
-  train::TextSide side{nullptr};
+  int side() const override { return 128; }
+  /// At stride 32, mean over the picture: 320.
+  Tensor features(const Tensor& pictures) override {
+    return backbone_(pictures.contiguous(at::MemoryFormat::ChannelsLast), 4)[3].mean({2, 3});
+  }
+  Tensor pictures(const Tensor& features) override { return side_->embed(features); }
+  Tensor captions(const std::vector<std::string>& texts) override {
+    train::DataSet said;
+    std::vector<size_t> all;
+    for (const auto& text : texts) {
+      all.push_back(said.entries.size());
+      said.entries.emplace_back().captions = {text};
+    }
+    const Tensor tokens = vocabulary_.tokens(said, all).select(1, 0).contiguous();
+    std::vector<Tensor> rows;
+    for (int64_t i = 0; i < tokens.size(0); i += 64)
+      rows.push_back(side_->te(tokens.slice(0, i, i + 64)).sentence);
+    return torch::cat(rows);
+  }
+
+private:
+  train::Vocabulary vocabulary_;
+  nets::Backbone backbone_{nullptr};
+  train::TextSide side_{nullptr};
 };
 
+bool published(const profile::Profile& profile) {
+  return profile.kind == "reference";
+}
+
+} // namespace
+
 Embedding::Embedding(const profile::Profile& profile)
-    : impl_(std::make_unique<Impl>(file_of(profile, "vocabulary"))),
-      name_("EfficientNet-Lite0, ImageNet weights"),
-      fingerprint_(train::fingerprint({}, {}, {file_of(profile, "backbone")})) {
-  impl_->backbone = nets::Backbone();
-  impl_->side = train::TextSide(impl_->vocabulary.size());
-  load(*impl_->backbone, file_of(profile, "backbone"));
-  load(*impl_->side, file_of(profile, "text"));
+    : name_(published(profile) ? "AttnGAN's DAMSM" : "EfficientNet-Lite0, ImageNet weights"),
+      fingerprint_(
+          train::fingerprint({}, {}, {file_of(profile, published(profile) ? "ranker" : "backbone")})) {
+  if (published(profile))
+    networks_ = published_embedding(profile);
+  else
+    networks_ = std::make_unique<NarrowEmbedding>(profile);
 }
 
 Embedding::Embedding(const std::string& judge)
-    : impl_(std::make_unique<Impl>((std::filesystem::path(judge).parent_path() / "vocab.txt").string())),
+    : networks_(std::make_unique<NarrowEmbedding>(judge)),
       name_("the judge's EfficientNet-Lite1, fine-tuned"), fingerprint_(train::fingerprint({}, {}, {judge})) {
-  train::JudgeNet net(impl_->vocabulary.size());
-  load(*net, judge);
-  impl_->backbone = net->backbone;
-  impl_->side = train::TextSide(std::static_pointer_cast<train::TextSideImpl>(net.ptr()));
 }
 
 Embedding::~Embedding() = default;
@@ -83,44 +114,41 @@ cv::Mat Embedding::features(const std::vector<cv::Mat>& pictures) const {
   for (size_t from = 0; from < pictures.size(); from += kTogether) {
     std::vector<Tensor> some;
     for (size_t i = from; i < std::min(from + kTogether, pictures.size()); i++)
-      some.push_back(input(pictures[i], kFeatureSide));
-    rows.push_back(
-        impl_->backbone(torch::cat(some).contiguous(at::MemoryFormat::ChannelsLast), 4)[3].mean({2, 3}));
+      some.push_back(input(pictures[i], networks_->side()));
+    rows.push_back(networks_->features(torch::cat(some)));
   }
   return to_mat(torch::cat(rows));
 }
 
 cv::Mat Embedding::pictures(const cv::Mat& features) const {
   torch::NoGradGuard no_grad;
-  return to_mat(impl_->side->embed(
+  return to_mat(networks_->pictures(
       torch::from_blob(features.data, {features.rows, features.cols}, torch::kFloat32).clone()));
 }
 
 cv::Mat Embedding::captions(const std::vector<std::string>& texts) const {
   torch::NoGradGuard no_grad;
-  train::DataSet said;
-  std::vector<size_t> all;
-  for (const auto& text : texts) {
-    all.push_back(said.entries.size());
-    said.entries.emplace_back().captions = {text};
-  }
-  const Tensor tokens = impl_->vocabulary.tokens(said, all).select(1, 0).contiguous();
-  std::vector<Tensor> rows;
-  for (int64_t i = 0; i < tokens.size(0); i += 64)
-    rows.push_back(impl_->side->te(tokens.slice(0, i, i + 64)).sentence);
-  return to_mat(torch::cat(rows));
+  return to_mat(networks_->captions(texts));
 }
 
 struct EdgeJudge::Impl {
   std::unique_ptr<train::Hed> hed;
   nets::EdgeNet own{nullptr};
+  std::unique_ptr<PublishedEdges> published;
+
+  /// At a detector's own size: half the picture's for the profile's narrow network, all of it for the others.
+  Tensor run(const Tensor& x) { return hed ? (*hed)(x) : published ? (*published)(x) : own(x); }
 };
 
 EdgeJudge::EdgeJudge(const profile::Profile& profile, const std::string& teacher)
     : impl_(std::make_unique<Impl>()) {
   if (teacher.empty()) {
-    impl_->own = nets::EdgeNet();
-    load(*impl_->own, file_of(profile, "edges"));
+    if (published(profile)) {
+      impl_->published = std::make_unique<PublishedEdges>(profile);
+    } else {
+      impl_->own = nets::EdgeNet();
+      load(*impl_->own, file_of(profile, "edges"));
+    }
     name_ = "the profile's own edge network (no published detector was given)";
     fingerprint_ = train::fingerprint({}, {}, {file_of(profile, "edges")});
     return;
@@ -134,17 +162,17 @@ EdgeJudge::~EdgeJudge() = default;
 
 cv::Mat EdgeJudge::find(const cv::Mat& picture) const {
   torch::NoGradGuard no_grad;
-  const Tensor x = input(picture, kEdgeSide);
-  // Our network gives half the side by itself.
-  Tensor map = impl_->hed ? torch::avg_pool2d((*impl_->hed)(x), 2) : impl_->own(x);
+  Tensor map = impl_->run(input(picture, kEdgeSide));
+  if (map.size(2) == kEdgeSide)
+    map = torch::avg_pool2d(map, 2);
   map = (map * 255).round().clamp(0, 255).to(torch::kUInt8).contiguous();
   return cv::Mat(int(map.size(2)), int(map.size(3)), CV_8U, map.data_ptr()).clone();
 }
 
 cv::Mat EdgeJudge::probability(const cv::Mat& picture) const {
   torch::NoGradGuard no_grad;
-  Tensor map = impl_->hed ? (*impl_->hed)(train::to_unit(train::to_u8(picture).flip(1)))
-                          : impl_->own(input(picture, kEdgeSide));
+  Tensor map =
+      impl_->run(impl_->hed ? train::to_unit(train::to_u8(picture).flip(1)) : input(picture, kEdgeSide));
   map = map.to(torch::kFloat32).contiguous();
   const cv::Mat found(int(map.size(2)), int(map.size(3)), CV_32F, map.data_ptr<float>());
   cv::Mat out;

@@ -14,10 +14,11 @@
 namespace gsem::eval {
 
 /// A joint embedding of pictures and captions, and its picture features. Pictures are 8-bit BGR, any size;
-/// they are squashed to 128x128.
+/// they are squashed to 128x128 (DAMSM: 256x256).
 class Embedding {
 public:
-  /// The profile's own (roles backbone, text, vocabulary): the painter learned from it.
+  /// The profile's own, which the painter learned from: roles backbone, text, vocabulary; of a profile of
+  /// kind "reference" AttnGAN's DAMSM (ranker, text, vocabulary).
   explicit Embedding(const profile::Profile& profile);
   /// The judge's (recipe `judge`), which no training used: judge.safetensors, with vocab.txt beside it.
   explicit Embedding(const std::string& judge);
@@ -27,18 +28,19 @@ public:
   const std::string& name() const { return name_; }
   /// Hash over the weights: features are kept by it.
   const std::string& fingerprint() const { return fingerprint_; }
-  /// Of the backbone at stride 32, mean over the picture: CV_32F [1,320].
+  /// Of the backbone at stride 32, mean over the picture: CV_32F [1,320]. DAMSM's have its own width.
   cv::Mat features(const cv::Mat& picture) const;
   /// A row a picture.
   cv::Mat features(const std::vector<cv::Mat>& pictures) const;
-  /// Of features [n,320]: unit vectors [n,128].
+  /// Of features [n,F]: unit vectors [n,E].
   cv::Mat pictures(const cv::Mat& features) const;
-  /// Unit vectors [n,128].
+  /// Unit vectors [n,E].
   cv::Mat captions(const std::vector<std::string>& texts) const;
 
+  struct Networks;
+
 private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Networks> networks_;
   std::string name_, fingerprint_;
 };
 

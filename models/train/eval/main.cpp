@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "models/train/eval/evaluation.hpp"
+#include "models/train/eval/map_codecs.hpp"
 #include "models/train/eval/program.hpp"
 #include "models/train/eval/report.hpp"
 
@@ -9,6 +10,20 @@
 #include <cstdio>
 #include <fstream>
 
+namespace {
+
+void compare_maps(const std::string& name, const gsem::eval::MapCodecSettings& settings,
+                  const std::string& docs, const std::string& command, const gsem::eval::Progress& say) {
+  std::shared_ptr<const gsem::profile::Profile> profile;
+  std::string error;
+  if (gsem::profile::load_profile(name, profile, error) != gsem::Status::Ok)
+    throw std::runtime_error(error);
+  gsem::eval::write_map_codecs(gsem::eval::compare_map_codecs(*profile, settings, say), docs, command);
+  std::printf("%s/map-codecs.md\n", docs.c_str());
+}
+
+} // namespace
+
 int main(int argc, char** argv) {
   gsem::eval::EvaluationSettings s;
   std::string& docs = s.docs;
@@ -16,7 +31,6 @@ int main(int argc, char** argv) {
                "writes results.md with its tables and plots. GST_PLUGIN_PATH and "
                "GST_SEMANTIC_PROFILE_PATH say which plugins and weights."};
   app.add_option("--data", s.data, "Data folders (docs/training.md has the layouts)")
-      ->required()
       ->check(CLI::ExistingDirectory);
   app.add_option("--profile", s.profile, "Profile: a name, or a folder (default: birds)");
   app.add_option(
@@ -79,18 +93,42 @@ int main(int argc, char** argv) {
          "PNG pictures that may be published, with SOURCE.txt (a line that says whose they are): pages at "
          "equal bytes in img/ of --docs")
       ->check(CLI::ExistingDirectory);
+  gsem::eval::MapCodecSettings maps;
+  app.add_option(
+         "--map-codecs", maps.codecs,
+         "Codecs of structure maps (av1, vvc, vtm) to compare on the photos of --photos: map-codecs.md; "
+         "without --data nothing else is measured")
+      ->delimiter(',');
+  app.add_option("--vtm-dir", maps.vtm_dir, "VTM's folder (default: $GST_SEMANTIC_VTM_DIR)")
+      ->check(CLI::ExistingDirectory);
   app.add_option("--sheet", s.sheet_pictures, "Pictures on the sheet")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
+  if (s.data.empty() && maps.codecs.empty()) {
+    std::fprintf(stderr, "gst-semantic-eval: neither --data nor --map-codecs: nothing to measure\n");
+    return 1;
+  }
+  if (!maps.codecs.empty() && s.photos.empty()) {
+    std::fprintf(stderr, "gst-semantic-eval: --map-codecs needs --photos\n");
+    return 1;
+  }
   std::erase(s.codecs, "none");
   if (docs.empty())
     docs = s.out;
   if (const char* judge = "models/profiles/judge/judge.safetensors"; s.judge.empty() && std::ifstream(judge))
     s.judge = judge;
   gst_init(nullptr, nullptr);
+  const std::string command = gsem::eval::printable_command(argc, argv);
+  const auto say = [](const std::string& message) { std::fprintf(stderr, "%s\n", message.c_str()); };
   try {
-    const auto result = gsem::eval::evaluate(
-        s, [](const std::string& message) { std::fprintf(stderr, "%s\n", message.c_str()); });
-    gsem::eval::write_report(result, s, docs, gsem::eval::printable_command(argc, argv));
+    if (!maps.codecs.empty()) {
+      maps.photos = s.photos;
+      maps.teacher = s.teacher;
+      compare_maps(s.profile, maps, docs, command, say);
+    }
+    if (s.data.empty())
+      return 0;
+    const auto result = gsem::eval::evaluate(s, say);
+    gsem::eval::write_report(result, s, docs, command);
     std::printf("%s/results.md\n", docs.c_str());
     return 0;
   } catch (const std::exception& e) {

@@ -104,9 +104,10 @@ private:
     line("## Frechet distance");
     line();
     line(format(
-        "To the features of test birds, with as many pictures in every row of a table; features of 320 "
-        "channels at stride 32, mean over the picture, at 128 px, of two networks: the profile's "
-        "backbone (ImageNet weights; the painter's discriminator used it), and the judge's. Neither is "
+        "To the features of test birds, with as many pictures in every row of a table, of two networks: the "
+        "profile's own, which its painter was trained with (EfficientNet-Lite0: 320 channels at stride 32, "
+        "mean over the picture, at 128 px; of the published networks DAMSM's global feature at 256 px), and "
+        "the judge's. Neither is "
         "the FID of papers. \"Times\": of the distance between real birds of the two splits, whose "
         "classes differ, so that 1 is not the floor. Few pictures make every distance too large (compare "
         "the tables' first rows), so compare rows of one table only."));
