@@ -268,7 +268,9 @@ GST_START_TEST(test_decoder_without_programs) {
   while (!h.messages(GST_MESSAGE_ERROR))
     g_usleep(1000);
   fail_unless(h.has(GST_MESSAGE_ERROR, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE));
-  fail_unless(h.text().find("GST_SEMANTIC_VTM_DIR") != std::string::npos, "%s", h.text().c_str());
+  // With the library the stand-in's stream is no VVC instead.
+  const char* word = g_getenv("GSEM_HAVE_VVC") ? "vvc" : "GST_SEMANTIC_VTM_DIR";
+  fail_unless(h.text().find(word) != std::string::npos, "%s", h.text().c_str());
   g_setenv("GST_SEMANTIC_VTM_DIR", vtm_folder().c_str(), TRUE);
 }
 GST_END_TEST
