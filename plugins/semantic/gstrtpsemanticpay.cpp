@@ -19,6 +19,7 @@
 #include "plugins/semantic/gstrtpsemanticpay.h"
 
 #include "gst/bitstream/rtp_descriptor.hpp"
+#include "plugins/semantic/copy_query.hpp"
 #include "plugins/semantic/deadline_timer.hpp"
 #include "plugins/semantic/layer_caps.hpp"
 #include "plugins/semantic/rtp_packer.hpp"
@@ -84,6 +85,7 @@ struct Pay {
   GstClockTime last_pts = GST_CLOCK_TIME_NONE; ///< of the last unit sent
   Repeats repeats;
   std::deque<MapCopy> map_copies;                  ///< oldest first
+  bool sparing = false;                            ///< semanticlayerfilter has no rate for copies of maps
   GstClockTime timed_repeat = GST_CLOCK_TIME_NONE; ///< the one the timer waits for
   Ptr<GstCaps> measured_caps;                      ///< `extension_bytes` are of these
   size_t extension_bytes = 0;
@@ -93,6 +95,7 @@ struct Pay {
   std::atomic<int> number_offset{-1};
   std::atomic<guint> caption_redundancy{kDefaultCaptionRedundancy};
   std::atomic<guint> key_map_redundancy{kDefaultKeyMapRedundancy}, map_redundancy{0};
+  std::atomic<guint> header_size{0};    ///< of `header_bytes`
   std::atomic<bool> want_header{false}; ///< downstream asked for a key unit
   // under the object lock
   std::string repeat_text = kDefaultCaptionRepeat;
@@ -159,6 +162,7 @@ static void take_header(GstRtpSemanticPay* self, ByteView data, size_t& size) {
     return;
   pay.header = std::move(header);
   pay.header_bytes.assign(bytes.begin(), bytes.end());
+  pay.header_size = guint(bytes.size());
   pay.announced = pay.sent_header = false;
 }
 
@@ -278,6 +282,8 @@ static void arm_repeats(GstRtpSemanticPay* self, const std::vector<RtpEntry>& en
 
 /// The maps of this unit, for the next ones. Without a key map all that refer to it are lost.
 static void keep_maps(Pay& pay, const std::vector<RtpEntry>& entries) {
+  if (pay.sparing)
+    return;
   for (const auto& entry : entries) {
     if (entry.type != RtpEntry::Type::Layer || entry.layer.kind != LayerKind::Structure)
       continue;
@@ -299,11 +305,13 @@ static RtpEntry repeat_entry(const RtpLayer& layer, uint16_t number, const Bytes
 }
 
 /// Whether the caption goes along with this unit, or alone: those whose time has come go out as one.
-static bool repeat_due(Repeats& repeats, GstClockTime now, bool of_unit) {
+static bool repeat_due(Pay& pay, GstClockTime now, bool of_unit) {
+  Repeats& repeats = pay.repeats;
   bool due = of_unit && repeats.rides > 0;
   if (due)
     --repeats.rides;
-  while (!repeats.due.empty() && GST_CLOCK_TIME_IS_VALID(now) && repeats.due.front() <= now) {
+  const GstClockTime wait = pay.sparing && !of_unit ? kSparingWait : 0;
+  while (!repeats.due.empty() && GST_CLOCK_TIME_IS_VALID(now) && repeats.due.front() + wait <= now) {
     repeats.due.pop_front();
     due = true;
   }
@@ -323,7 +331,8 @@ static GstClockTime lonely_repeat_time(GstRtpSemanticPay* self) {
   if (!latency || !GST_CLOCK_TIME_IS_VALID(due))
     return GST_CLOCK_TIME_NONE;
   const GstClockTime frame = pay.header_bytes.empty() ? GST_CLOCK_TIME_NONE : frame_duration(pay.header);
-  return due + *latency + (GST_CLOCK_TIME_IS_VALID(frame) ? std::min(frame, kLongestFrame) : kUsualFrame);
+  return due + *latency + (pay.sparing ? kSparingWait : 0) +
+         (GST_CLOCK_TIME_IS_VALID(frame) ? std::min(frame, kLongestFrame) : kUsualFrame);
 }
 
 static void watch_repeats(GstRtpSemanticPay* self) {
@@ -389,8 +398,7 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
     pay.header_time = now;
     pay.want_header = false;
   }
-  const bool repeat =
-      !new_caption && (of_unit || pay.sent_unit) && repeat_due(pay.repeats, now, !layers.empty());
+  const bool repeat = !new_caption && (of_unit || pay.sent_unit) && repeat_due(pay, now, !layers.empty());
   if (repeat)
     entries.push_back(repeat_entry(pay.repeats.layer, pay.repeats.number, pay.repeats.caption));
   const size_t map_repeats = layers.empty() ? 0 : pay.map_copies.size();
@@ -421,8 +429,7 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
   watch_repeats(self);
   const GstFlowReturn flow =
       push_payloads(self, payloads, input, mapped, of_unit ? now : pay.last_pts, of_unit);
-  while (!pay.map_copies.empty() && pay.map_copies.front().rides == 0)
-    pay.map_copies.pop_front();
+  std::erase_if(pay.map_copies, [](const MapCopy& copy) { return copy.rides == 0; });
   return flow;
 }
 
@@ -506,7 +513,8 @@ static void send_lonely_repeat(GstRtpSemanticPay* self) {
     if (now < time)
       pay.timer.arm(time);
     else
-      send_unit(self, AccessUnitHeader{}, {}, nullptr, {}, pay.repeats.due.front());
+      send_unit(self, AccessUnitHeader{}, {}, nullptr, {},
+                pay.repeats.due.front() + (pay.sparing ? kSparingWait : 0));
   }
   GST_PAD_STREAM_UNLOCK(sink);
 }
@@ -517,6 +525,11 @@ static gboolean sink_event(GstRTPBasePayload* base, GstEvent* event) {
     forget_time(*self->priv);
   if (GST_EVENT_TYPE(event) == GST_EVENT_GAP)
     take_gap(self, event);
+  if (bool sparing = false; read_sparing_event(event, sparing)) {
+    self->priv->sparing = sparing;
+    if (sparing)
+      self->priv->map_copies.clear();
+  }
   if (GST_EVENT_TYPE(event) == GST_EVENT_EOS)
     self->priv->timer.disarm();
   return GST_RTP_BASE_PAYLOAD_CLASS(gst_rtp_semantic_pay_parent_class)->sink_event(base, event);
@@ -529,12 +542,34 @@ static gboolean src_event(GstRTPBasePayload* base, GstEvent* event) {
   return GST_RTP_BASE_PAYLOAD_CLASS(gst_rtp_semantic_pay_parent_class)->src_event(base, event);
 }
 
+/// semanticlayerfilter asks what it has to count besides the layers. In the streaming thread, as it is.
+static gboolean query(GstRTPBasePayload* base, GstPad* pad, GstQuery* query) {
+  if (!is_copy_query(query))
+    return GST_RTP_BASE_PAYLOAD_CLASS(gst_rtp_semantic_pay_parent_class)->query(base, pad, query);
+  Pay& pay = *GST_RTP_SEMANTIC_PAY(base)->priv;
+  CopySettings copies;
+  copies.caption_rides = pay.caption_redundancy;
+  copies.key_map_rides = pay.key_map_redundancy;
+  copies.map_rides = pay.map_redundancy;
+  const int interval = pay.config_interval;
+  copies.header_interval =
+      (interval < 0 ? 1 : guint64(interval)) * GST_SECOND; // key units come as often, about
+  ObjectLock lock(base);
+  copies.header_bytes = pay.header_size;
+  for (unsigned delay : pay.repeat_delays)
+    copies.repeats[copies.repeat_count++] = delay * GST_MSECOND;
+  answer_copy_query(query, copies);
+  return TRUE;
+}
+
 static void reset(GstRtpSemanticPay* self) {
   Pay& pay = *self->priv;
   forget_time(pay);
   pay.header = StreamHeader{};
   pay.header_bytes.clear();
+  pay.header_size = 0;
   pay.announced = pay.sent_unit = pay.want_header = pay.warned_header = false;
+  pay.sparing = false;
   pay.last_pts = GST_CLOCK_TIME_NONE;
   pay.measured_caps.reset();
   pay.extension_bytes = 0;
@@ -709,4 +744,5 @@ static void gst_rtp_semantic_pay_class_init(GstRtpSemanticPayClass* klass) {
   base->handle_buffer = handle_buffer;
   base->sink_event = sink_event;
   base->src_event = src_event;
+  base->query = query;
 }

@@ -21,6 +21,7 @@
  */
 #include "plugins/semantic/gstsemanticlayerfilter.h"
 
+#include "plugins/semantic/copy_query.hpp"
 #include "plugins/semantic/layer_caps.hpp"
 #include "plugins/semantic/layer_filter_settings.hpp"
 #include "plugins/semantic/layer_selector.hpp"
@@ -41,6 +42,7 @@ namespace {
 
 constexpr GstClockTime kKeyRequestInterval = GST_SECOND;
 constexpr GstClockTime kRatesInterval = 100 * GST_MSECOND, kRatesRepeat = 2 * GST_SECOND;
+constexpr GstClockTime kCopiesInterval = GST_SECOND; ///< between questions to the payloader
 constexpr GstClockTime kUnknownFrame = 40 * GST_MSECOND;
 constexpr GstClockTime kWarningInterval = GST_SECOND;
 constexpr size_t kCounted = kLayerNames.size();
@@ -72,6 +74,9 @@ struct Stream {
   GstClockTime now = 0;
   GstClockTime last_key_request = GST_CLOCK_TIME_NONE, last_warning = GST_CLOCK_TIME_NONE;
   ToldRates told;
+  CopySettings copies;
+  GstClockTime asked_copies = GST_CLOCK_TIME_NONE;
+  bool told_sparing = false;
   bool discont = false;
 };
 
@@ -346,6 +351,17 @@ static GstClockTime time_of(Filter& filter, GstBuffer* buffer) {
   return filter.now + (GST_CLOCK_TIME_IS_VALID(frame) ? frame : kUnknownFrame);
 }
 
+/// What goes again behind this element may be changed at any time.
+static void ask_for_copies(Filter& filter) {
+  const GstClockTime last = filter.asked_copies;
+  if (GST_CLOCK_TIME_IS_VALID(last) && filter.now >= last && filter.now < last + kCopiesInterval)
+    return;
+  filter.asked_copies = filter.now;
+  GstQuery* query = new_copy_query();
+  filter.copies = gst_pad_peer_query(filter.src, query) ? read_copy_query(query) : CopySettings{};
+  gst_query_unref(query);
+}
+
 static GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   auto* self = GST_SEMANTIC_LAYER_FILTER(parent);
   Filter& filter = *self->priv;
@@ -356,8 +372,16 @@ static GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
     filter.counters.bytes_in += gst_buffer_get_size(buffer);
   }
   filter.now = time_of(filter, buffer);
-  if (settings.adaptive)
-    filter.feedback.rates(settings.limits(), settings.bitrate, settings.pace);
+  ask_for_copies(filter);
+  settings.copies = filter.copies;
+  if (settings.adaptive) {
+    const auto allowed = filter.feedback.allowance(settings.limits());
+    settings.bitrate = allowed.rate;
+    settings.pace = allowed.pace;
+    settings.room = allowed.room;
+  } else {
+    settings.window = 0; // nobody reports
+  }
   Outcome outcome;
   bool readable = false;
   {
@@ -380,6 +404,11 @@ static GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   if (settings.adaptive)
     filter.feedback.sent(outcome.wire_bytes, filter.selector.next_rate(settings),
                          filter.selector.full_rate(settings));
+  const bool sparing = settings.bitrate && filter.selector.sparing();
+  if (sparing != filter.told_sparing) {
+    filter.told_sparing = sparing;
+    gst_pad_push_event(filter.src, new_sparing_event(sparing));
+  }
   report_layer(self, settings);
   if (outcome.want_key)
     request_key(self);

@@ -10,7 +10,7 @@ namespace gsem {
 namespace {
 
 constexpr guint kStart = 300000; ///< bit/s, before the network is known
-constexpr LayerFilterSettings kDefault;
+const LayerFilterSettings kDefault;
 
 enum {
   PROP_0,
@@ -24,14 +24,15 @@ enum {
   PROP_MTU,
   PROP_FEC_PERCENTAGE,
   PROP_STEER,
+  PROP_WINDOW,
 };
-static_assert(PROP_STEER + 1 == kLayerFilterSettings);
+static_assert(PROP_WINDOW + 1 == kLayerFilterSettings);
 
 } // namespace
 
 RateFeedback::Limits LayerFilterSettings::limits() const {
   const uint64_t most = bitrate ? std::min<uint64_t>(bitrate, max) : max;
-  return {min, most, bitrate ? most : std::min<uint64_t>(kStart, most), cost.overhead};
+  return {min, most, bitrate ? most : std::min<uint64_t>(kStart, most), cost.overhead, window};
 }
 
 bool set_layer_filter_property(GObject* object, LayerFilterSettings& settings, guint id,
@@ -67,6 +68,9 @@ bool set_layer_filter_property(GObject* object, LayerFilterSettings& settings, g
     return true;
   case PROP_STEER:
     settings.steer = g_value_get_boolean(value);
+    return true;
+  case PROP_WINDOW:
+    settings.window = g_value_get_uint(value);
     return true;
   default:
     return false;
@@ -106,6 +110,9 @@ bool get_layer_filter_property(GObject* object, const LayerFilterSettings& setti
     return true;
   case PROP_STEER:
     g_value_set_boolean(value, settings.steer);
+    return true;
+  case PROP_WINDOW:
+    g_value_set_uint(value, settings.window);
     return true;
   default:
     return false;
@@ -149,6 +156,11 @@ void install_layer_filter_properties(GObjectClass* klass) {
       "steer-encoders", "Steer encoders",
       "Tell the encoders upstream what rate they may use (not where several filters share one encoder)", TRUE,
       flags);
+  specs[PROP_WINDOW] = g_param_spec_uint(
+      "max-unreported", "Most unreported bytes",
+      "With adaptive: bytes on the wire that may be on their way without a report; when the network gets "
+      "slower, no more than that waits in it. Captions go anyway (0: any number)",
+      0, G_MAXUINT, kDefault.window, flags);
   g_object_class_install_properties(klass, kLayerFilterSettings, specs);
 }
 

@@ -14,9 +14,10 @@ constexpr double kSecond = 1e9;
 constexpr double kFading = 10e9; ///< ns, of what a silenced layer took, once it is silent for kRemembered
 constexpr uint64_t kRemembered = 40000000000;
 constexpr double kMemory = 1e9;              ///< ns, time constant of the rates
+constexpr double kKeysMemory = 3e9;          ///< the same where key maps alone go, a second or more apart
 constexpr uint64_t kLongestStep = 500000000; ///< a gap in time is not a gap in the stream's rate
 constexpr uint64_t kFirstStep = 40000000;    ///< what the first unit stands for
-constexpr double kQueue = 0.1;               ///< s of the rate that may wait in the network
+constexpr double kQueue = 0.095;             ///< s of the rate that may wait in the network
 constexpr unsigned kDraining = 4;            ///< below this part of the rate nothing but captions goes
 constexpr double kHeadroom = 1.1;            ///< going up wants this much more than it takes
 constexpr unsigned kEntryHead = 3, kNoSize = 2, kDescriptor = 4;  ///< docs/rtp.md: the last entry has no size
@@ -30,6 +31,10 @@ constexpr unsigned kFullMaps = 5; ///< the rung of layer 2 with all maps; those 
 static_assert(kLayerPoints[kFullMaps].layer == 2 && kLayerPoints[kFullMaps].map_step == 0 &&
               kLayerPoints[kFullMaps - kKeysOnly].map_step == kKeysOnly);
 
+/// Up to here the rate is scarce: maps, or signals as far as they can be, are thinned.
+constexpr unsigned kSparing = kFullMaps + 2;
+static_assert(kLayerPoints[kSparing].signal_step == 3 && kLayerPoints[kSparing + 1].signal_step < 3);
+
 unsigned kind_of(const LayerUnit& layer) {
   return unsigned(layer.kind);
 }
@@ -40,6 +45,21 @@ uint8_t bit(const LayerUnit& layer) {
 
 bool coded(const LayerUnit& layer) {
   return layer.kind == LayerKind::Structure || layer.kind == LayerKind::Signal;
+}
+
+bool referred_to(const LayerUnit& layer) {
+  return layer.key && !layer.discardable;
+}
+
+void add(const LayerUnit& layer, SentUnit& unit) {
+  ++unit.layers;
+  unit.any_key = unit.any_key || layer.key;
+  if (layer.kind == LayerKind::Caption)
+    unit.caption = layer.size;
+  if (layer.kind == LayerKind::Structure) {
+    unit.map = layer.size;
+    unit.map_referred_to = referred_to(layer);
+  }
 }
 
 } // namespace
@@ -75,6 +95,8 @@ void LayerSelector::restart() {
   now_ = moved_up_ = kNever;
   fits_since_.fill(kNever);
   debt_ = 0;
+  copies_.fill(CopyLedger{});
+  sent_copies_ = CopyLedger{};
 }
 
 void LayerSelector::set_layers(const StreamHeader& header) {
@@ -130,7 +152,7 @@ double LayerSelector::least_rate(const LayerPoint& point, const Settings& settin
 }
 
 void LayerSelector::measure(const AccessUnitHeader& unit, const Settings& settings) {
-  const double step = double(step_), decay = std::exp(-step / kMemory);
+  const double step = double(step_), decay = std::exp(-step / kMemory), slow = std::exp(-step / kKeysMemory);
   const double fade = std::exp(-step / kFading);
   const double gain = step / kSecond;
   units_.add(1, decay, gain);
@@ -158,7 +180,8 @@ void LayerSelector::measure(const AccessUnitHeader& unit, const Settings& settin
       continue;
     }
     uint64_t payload = 0;
-    unsigned layers = 0;
+    SentUnit sent;
+    sent.sparing = i <= kSparing;
     for (const auto& layer : unit.layers) {
       if (layer.lost || kind_of(layer) > point.layer)
         continue;
@@ -166,9 +189,16 @@ void LayerSelector::measure(const AccessUnitHeader& unit, const Settings& settin
                                   layer.kind == LayerKind::Structure ? point.map_step : point.signal_step))
         continue;
       payload += layer.size;
-      ++layers;
+      add(layer, sent);
     }
-    rates_[i].add(double(settings.cost.unit_bytes(payload, layers)) * 8, decay, gain);
+    const CopyBytes copies = copies_[i].with(sent, now_, settings.copies);
+    copies_[i].sent(sent, now_, settings.copies);
+    if (i == kSparing + 1) {
+      map_copies_.add(double(copies.maps) * 8, decay, gain);
+      other_copies_.add(double(copies.bytes - copies.maps) * 8, decay, gain);
+    }
+    rates_[i].add(double(settings.cost.unit_bytes(payload, sent.layers, copies)) * 8,
+                  point.layer == 2 && point.map_step == kKeysOnly ? slow : decay, gain);
   }
 }
 
@@ -247,31 +277,48 @@ CutReason LayerSelector::judge(const AccessUnitHeader& unit, size_t index, uint8
   return thinned(layer, state, step) ? CutReason::Thinned : CutReason::Kept;
 }
 
+bool LayerSelector::sparing() const {
+  return point_ <= kSparing;
+}
+
 /// Layers that would queue for longer than kQueue wait for another picture. What is always sent, and what is
 /// larger than the allowance, goes when the queue is (nearly) empty.
 void LayerSelector::pace(const AccessUnitHeader& unit, const Settings& settings, LayerChoice& choice) {
   const double bytes_a_second = double(settings.pace ? settings.pace : settings.bitrate) / 8;
   const double allowed = bytes_a_second * kQueue;
+  // A caption that goes again shortly is not to meet a longer queue either.
+  const uint64_t repeat = sent_copies_.next_repeat(sparing());
+  const double until = repeat == CopyLedger::kNever ? 1e9 : double(std::max(repeat, now_) - now_) / kSecond;
+  const double most = bytes_a_second * (kQueue + until);
   const bool draining = settings.pace && settings.pace * kDraining < settings.bitrate;
   debt_ = settings.bitrate ? std::max(0.0, debt_ - bytes_a_second * double(step_) / kSecond) : 0;
   uint64_t payload = 0;
-  unsigned layers = 0;
+  SentUnit sent;
+  sent.sparing = sparing();
+  const auto bytes_of = [&](uint64_t bytes, const SentUnit& what) {
+    return settings.cost.unit_bytes(bytes, what.layers, sent_copies_.with(what, now_, settings.copies));
+  };
   for (size_t i = 0; i < unit.layers.size(); ++i) {
     const LayerUnit& layer = unit.layers[i];
     if (choice.cut[i] != CutReason::Kept || layer.lost)
       continue;
-    const auto cost = double(settings.cost.unit_bytes(payload + layer.size, layers + 1));
-    const double queued = debt_ + (layers ? double(settings.cost.unit_bytes(payload, layers)) : 0);
+    SentUnit with = sent;
+    add(layer, with);
+    const uint64_t cost = bytes_of(payload + layer.size, with);
+    const double queued = debt_ + (sent.layers ? double(bytes_of(payload, sent)) : 0);
     const double start = layer.kind == LayerKind::Structure && !layer.discardable ? allowed : allowed / 4;
-    if (settings.bitrate && layer.kind != LayerKind::Caption &&
-        (draining || (debt_ + cost > allowed && queued > start))) {
+    const double after = debt_ + double(cost);
+    const bool waits =
+        draining || (after > allowed && queued > start) || after > most || cost > settings.room;
+    if (settings.bitrate && layer.kind != LayerKind::Caption && waits) {
       choice.cut[i] = CutReason::Pace;
       continue;
     }
     payload += layer.size;
-    ++layers;
+    sent = with;
   }
-  choice.wire_bytes = settings.cost.unit_bytes(payload, layers);
+  choice.wire_bytes = bytes_of(payload, sent);
+  sent_copies_.sent(sent, now_, settings.copies);
   debt_ += double(choice.wire_bytes);
 }
 
@@ -333,22 +380,30 @@ LayerChoice LayerSelector::choose(const AccessUnitHeader& unit, uint64_t now, co
 
 // ---- rates ------------------------------------------------------------------------------------------------
 
+/// What maps take on the wire, copies included, over what they are.
+double LayerSelector::copied() const {
+  const double payload = map_payload_.rate();
+  return payload > 0 ? 1 + map_copies_.rate() / payload : 1;
+}
+
 LayerRates LayerSelector::encoder_rates(const Settings& settings) const {
   const double units = units_.rate();
-  const double wire = double(settings.bitrate) * 100 / (100 + settings.cost.fec_percent);
+  double wire = double(settings.bitrate) * 100 / (100 + settings.cost.fec_percent);
+  if (settings.window) // two pictures may be on their way
+    wire = std::min(wire, double(settings.window) / 2 * 8 * units);
   const double headers = units * (settings.cost.packet_bytes() + 2 * kEntryHead) * 8;
-  const double room = std::max(0.0, wire / kHeadroom - headers - captions_.rate());
+  const double room = std::max(0.0, wire / kHeadroom - headers - captions_.rate() - other_copies_.rate());
   const unsigned layer = std::min<unsigned>(kLayerPoints[point_].layer, settings.max_layer);
   LayerRates rates;
   if (layer < 2)
     return rates;
   const double least_map = kLeastMap * 8 * units, least_signal = kLeastSignal * 8 * units;
   if (layer == 2 || !signals_.listed) {
-    rates.structure = uint64_t(std::max(room, least_map));
+    rates.structure = uint64_t(std::max(room / copied(), least_map));
     return rates;
   }
-  rates.structure = maps_.listed ? uint64_t(std::max(room * kMapShare, least_map)) : 0;
-  const double maps = std::min(double(rates.structure), map_payload_.rate());
+  rates.structure = maps_.listed ? uint64_t(std::max(room * kMapShare / copied(), least_map)) : 0;
+  const double maps = std::min(double(rates.structure), map_payload_.rate()) * copied();
   rates.signal = uint64_t(std::max(room - maps, least_signal));
   return rates;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gst/bitstream/access_unit.hpp"
+#include "plugins/semantic/copy_cost.hpp"
 
 #include <algorithm>
 #include <array>
@@ -20,6 +21,10 @@ struct WireCost {
 
   /// A unit with `payload` bytes in `layers` layers, sent by rtpsemanticpay.
   uint64_t unit_bytes(uint64_t payload, unsigned layers) const;
+  /// The same with what the payloader sends along.
+  uint64_t unit_bytes(uint64_t payload, unsigned layers, const CopyBytes& copies) const {
+    return unit_bytes(payload + copies.bytes, layers + copies.entries);
+  }
   /// Bytes a packet beside the payloads.
   unsigned packet_bytes() const;
 };
@@ -76,8 +81,11 @@ public:
     unsigned max_layer = 3;
     uint64_t bitrate = 0;                  ///< bits a second on the wire; 0: no limit
     uint64_t pace = 0;                     ///< the same for now, while a queue drains; 0: as `bitrate`
+    uint64_t room = kNever;                ///< bytes that may go before the next report; captions go anyway
+    unsigned window = 0;                   ///< `room` when all is reported; 0: any number
     uint64_t hold_time = 1'000'000'000ull; ///< ns for which more must fit before more is sent
     WireCost cost;
+    CopySettings copies; ///< of the payloader behind
   };
 
   /// A new stream: everything is forgotten.
@@ -95,6 +103,8 @@ public:
   /// Highest layer that goes on; 0 before the first unit.
   unsigned current_layer() const { return current_layer_; }
   const LayerPoint& point() const { return kLayerPoints[point_]; }
+  /// Maps or signals are thinned as far as that goes: no map is worth sending twice.
+  bool sparing() const;
   /// What the encoders may use so that everything fits at the full frame rate. Only with a limit.
   LayerRates encoder_rates(const Settings& settings) const;
   /// Bits a second on the wire that the next rung up, and everything, would take; 0 when not known.
@@ -133,10 +143,14 @@ private:
   CutReason judge(const bitstream::AccessUnitHeader& unit, size_t index, uint8_t kept, LayerChoice& choice);
   void pace(const bitstream::AccessUnitHeader& unit, const Settings& settings, LayerChoice& choice);
   void note(const bitstream::AccessUnitHeader& unit, const LayerChoice& choice);
+  double copied() const;
 
   Track maps_, signals_;
   std::array<Meter, kLayerPoints.size()> rates_{}; ///< on the wire at each rung, all of what comes in counted
-  Meter units_, captions_, map_payload_;           ///< units a second; payload bits a second
+  std::array<CopyLedger, kLayerPoints.size()> copies_{}; ///< what would go again at each rung
+  CopyLedger sent_copies_;                               ///< what goes again
+  Meter units_, captions_, map_payload_;                 ///< units a second; payload bits a second
+  Meter map_copies_, other_copies_;                      ///< bits a second in copies, when all maps go
   unsigned point_ = kLayerPoints.size() - 1;
   unsigned current_layer_ = 0;
   uint64_t now_ = kNever, step_ = 0; ///< time of the last unit, since the one before

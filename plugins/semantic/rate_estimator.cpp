@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "plugins/semantic/rate_estimator.hpp"
 
+#include "plugins/semantic/report_interval.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -16,9 +18,9 @@ constexpr uint64_t kBurst = 5'000'000; ///< packets sent within this are one gro
 constexpr double kTrendWindow = 1000; ///< ms
 constexpr size_t kTrendSamples = 20;
 constexpr double kTrendGain = 4, kUp = 0.0087, kDown = 0.039, kLeastThreshold = 6, kMostThreshold = 600;
-constexpr double kOutlier = 15;                       ///< ms over the threshold that does not move it
-constexpr double kQueueSeen = 10, kQueueTooLong = 50; ///< ms
-constexpr double kDrainFrom = 50, kDrainTo = 25, kDrainTime = 200; ///< ms
+constexpr double kOutlier = 15; ///< ms over the threshold that does not move it
+constexpr double kQueueSeen = 10, kQueueTooLong = 50, kHiccup = 150; ///< ms
+constexpr double kDrainFrom = 50, kDrainTo = 25, kDrainTime = 200;   ///< ms
 
 // Rates
 constexpr uint64_t kReceiveWindow = 500'000'000, kShortestWindow = 200'000'000;
@@ -30,7 +32,7 @@ constexpr double kTried = 1.5, kAlwaysTried = 10'000;          ///< of what arri
 constexpr double kProbeMost = 2;
 constexpr uint64_t kVeto = 8;
 constexpr double kFaster = 0.5;
-constexpr uint64_t kPatience = 300'000'000, kLongestStep = 500'000'000;
+constexpr uint64_t kPatience = 300'000'000, kLongestStep = 500'000'000, kLongestSlowStep = 4'000'000'000;
 constexpr uint64_t kFirstProbeWait = 4'000'000'000, kLastProbeWait = 16'000'000'000,
                    kProbeFails = 3'000'000'000;
 
@@ -44,7 +46,9 @@ constexpr uint64_t kLossMemory = 1'000'000'000, kLossPause = 500'000'000;
 constexpr size_t kFewPackets = 10;
 constexpr double kMuchLoss = 0.1;
 
-constexpr uint64_t kAgeSlot = 2'000'000'000;
+constexpr double kSentMemory = 1e9, kLongSentMemory = 8e9; ///< ns
+constexpr uint64_t kAgeSlot = 4'000'000'000;
+constexpr uint64_t kLongReport = 5'000'000'000;
 constexpr double kReportGrace = 40; ///< ms
 /// Each ms that a report is overdue weighs so much in what may be sent: nobody knows how much less the link
 /// carries, and what is sent in the meantime waits there.
@@ -70,11 +74,28 @@ void RateEstimator::want(uint64_t next, uint64_t full) {
 
 void RateEstimator::sent(uint64_t bytes, uint64_t now) {
   ++sent_units_;
+  const double step = last_sent_ == kNever ? kSentMemory : double(since(now, last_sent_));
+  sent_rate_ = sent_rate_ * std::exp(-step / kSentMemory) + double(bytes) * 8 / kSentMemory * kSecond;
+  sent_slowly_ =
+      sent_slowly_ * std::exp(-step / kLongSentMemory) + double(bytes) * 8 / kLongSentMemory * kSecond;
+  last_sent_ = now;
   if (bytes == 0)
     return;
   if (sendings_.size() == kMostSendings)
-    sendings_.pop_front();
+    drop_sending();
   sendings_.push_back({now, bytes});
+  unreported_ += bytes;
+}
+
+void RateEstimator::drop_sending() {
+  unreported_ -= sendings_.front().bytes;
+  sendings_.pop_front();
+}
+
+uint64_t RateEstimator::room(const Settings& settings) const {
+  if (!settings.window || !reported_ || !unreported_)
+    return kNever; // one unit may go whatever its size
+  return settings.window > unreported_ ? settings.window - unreported_ : 0;
 }
 
 // ---- delay ------------------------------------------------------------------------------------------------
@@ -137,6 +158,10 @@ void RateEstimator::take_group(const Group& group, uint64_t now) {
       before->delay - delay > std::max(kQueueSeen, kFaster * double(group.bytes) * 8 / capacity_ * 1e3)) {
     capacity_ = 0;
     probe_wait_ = kPatience;
+    faster_ = true;
+    long_queue_ = false; // that was the other one
+    samples_.clear();
+    rising_ = 0;
   }
   take_least(delay, group.bytes, group.last_sent);
   // The time that its own bytes take on the link is no queue.
@@ -144,9 +169,15 @@ void RateEstimator::take_group(const Group& group, uint64_t now) {
   const double own = double(group.bytes) * 8 / link * 1e3;
   const double queued = std::max(0.0, delay - least()->delay - own);
   queued_ = {queued_[1], queued};
+  long_queue_ = long_queue_ || std::min(queued_[0], queued) > kQueueTooLong;
   find_trend(double(group.arrived) / kMs, queued);
   arrivals_.push_back({group.arrived, group.bytes});
   seen_sent_ = group.last_sent;
+}
+
+/// Ms, by the last two groups: one alone may have met a hiccup, unless it is a long one.
+double RateEstimator::queued() const {
+  return std::max(std::min(queued_[0], queued_[1]), queued_[1] - kHiccup);
 }
 
 uint64_t RateEstimator::queue_delay(uint64_t now) const {
@@ -155,8 +186,8 @@ uint64_t RateEstimator::queue_delay(uint64_t now) const {
   double bytes = 0;
   for (const auto& sending : sendings_)
     bytes += sending.time > seen_sent_ + kBurst ? double(sending.bytes) : 0;
-  const double link = std::max(capacity_ > 0 ? capacity_ : std::max(received_, rate_), 1000.0);
-  const double queue = std::min(queued_[0], queued_[1]) * kMs + bytes * 8 / link * kSecond;
+  const double link = std::max({capacity_ > 0 ? capacity_ : received_, rate_, 1000.0});
+  const double queue = queued() * kMs + bytes * 8 / link * kSecond;
   return uint64_t(std::min(kMostDelay, std::max(overdue(now) * kMs, queue - double(since(now, seen_sent_)))));
 }
 
@@ -165,7 +196,15 @@ void RateEstimator::take_age(uint64_t sent, uint64_t now) {
   if (slot != report_slot_)
     report_age_ = {slot == report_slot_ + 1 ? report_age_[1] : 0, 0};
   report_slot_ = slot;
-  report_age_[1] = std::max(report_age_[1], double(since(now, sent)) / kMs);
+  const double age = (double(since(now, sent)) - double(expected_report())) / kMs;
+  report_age_[1] = std::max(report_age_[1], age);
+}
+
+/// Ns between reports, as receivers do it.
+uint64_t RateEstimator::expected_report() const {
+  if (unreported_ >= kReportedBytes * 3 / 2) // the receiver cannot take it for little
+    return kUsuallyReported;
+  return report_interval(std::min(sent_rate_, sent_slowly_));
 }
 
 /// Ms for which the report of a packet has been missing, beyond what reports usually take.
@@ -173,7 +212,8 @@ double RateEstimator::overdue(uint64_t now) const {
   if (sendings_.empty() || seen_sent_ == kNever)
     return 0;
   const double age = double(since(now, sendings_.front().time)) / kMs;
-  return std::max(0.0, age - std::max(report_age_[0], report_age_[1]) - kReportGrace);
+  const double usual = std::max(report_age_[0], report_age_[1]) + double(expected_report()) / kMs;
+  return std::max(0.0, age - usual - kReportGrace);
 }
 
 // ---- rates ------------------------------------------------------------------------------------------------
@@ -236,16 +276,26 @@ void RateEstimator::decrease(uint64_t now) {
   } else {
     rate_ *= kBeta;
   }
-  if (since(now, last_probe_) < kProbeFails) {
+  if (since(now, last_probe_) < kProbeFails + 2 * expected_report()) {
     probe_wait_ = std::clamp(probe_wait_ * 2, kFirstProbeWait, kLastProbeWait);
     last_probe_ = kNever;
   }
   last_decrease_ = now;
 }
 
+/// Nothing that comes in tells: after a while the next rung is simply tried, later when the last large groups
+/// spoke against it.
+bool RateEstimator::probe_due(uint64_t now) const {
+  const uint64_t waited = std::min(since(now, last_decrease_), since(now, last_probe_));
+  const double hint = best_hint(now);
+  const uint64_t wait = hint > 0 && hint < next_ ? kVeto * probe_wait_ : probe_wait_;
+  return waited >= wait && next_ > rate_ && next_ < kProbeMost * rate_ + kAlwaysTried;
+}
+
 void RateEstimator::increase(uint64_t now) {
+  const uint64_t longest = std::clamp(expected_report(), kLongestStep, kLongestSlowStep);
   const double step =
-      last_update_ == kNever ? 0 : double(std::min(since(now, last_update_), kLongestStep)) / kSecond;
+      last_update_ == kNever ? 0 : double(std::min(since(now, last_update_), longest)) / kSecond;
   if (since(now, last_decrease_) < kPatience || loss_ >= kMuchLoss)
     return;
   const double hint = capacity_hint(now);
@@ -261,11 +311,7 @@ void RateEstimator::increase(uint64_t now) {
     most = std::max(most, std::min(kHintShare * hint, full_));
   if (capacity_ > 0)
     most = std::min(most, kBeyond * capacity_);
-  // Nothing that comes in tells: after a while the next rung is simply tried, later when the last large
-  // groups spoke against it.
-  const uint64_t waited = std::min(since(now, last_decrease_), since(now, last_probe_));
-  const uint64_t wait = best_hint(now) > 0 && best_hint(now) < next_ ? kVeto * probe_wait_ : probe_wait_;
-  const bool probe = waited >= wait && next_ > rate_ && next_ < kProbeMost * rate_ + kAlwaysTried;
+  const bool probe = probe_due(now);
   if (probe)
     grown = most = next_;
   grown = rate_ + (grown - rate_) * (1 - loss_ / kMuchLoss);
@@ -274,7 +320,7 @@ void RateEstimator::increase(uint64_t now) {
   rate_ = std::min(grown, most);
   if (probe)
     last_probe_ = now;
-  if (last_probe_ != kNever && since(now, last_probe_) > 2 * kProbeFails)
+  if (last_probe_ != kNever && since(now, last_probe_) > 2 * kProbeFails + 4 * expected_report())
     probe_wait_ = kFirstProbeWait;
 }
 
@@ -288,6 +334,7 @@ void RateEstimator::limit(const Settings& settings) {
 void RateEstimator::feedback(std::span<const Packet> packets, uint64_t now, const Settings& settings) {
   limit(settings);
   reported_ = true;
+  long_queue_ = faster_ = false;
   Group group;
   for (const auto& packet : packets) {
     if (packet.arrived == kNever)
@@ -308,12 +355,14 @@ void RateEstimator::feedback(std::span<const Packet> packets, uint64_t now, cons
   if (!packets.empty() && queued_[1] < kQueueSeen)
     take_age(packets.front().sent, now);
   while (!sendings_.empty() && seen_sent_ != kNever && sendings_.front().time <= seen_sent_)
-    sendings_.pop_front();
+    drop_sending();
   while (!hints_.empty() && since(now, uint64_t(hints_.front().time)) > kLongHintMemory)
     hints_.pop_front();
   measure_received();
   count_losses(packets, now);
-  overused_ = rising_ >= 2 || std::min(queued_[0], queued_[1]) > kQueueTooLong;
+  // A report of seconds may end in the middle of what was sent together: all of it counts.
+  overused_ = rising_ >= 2 || queued() > kQueueTooLong || (long_queue_ && expected_report() > kLongReport);
+  overused_ = overused_ && !faster_;
   if (overused_)
     decrease(now);
   else if (trend_ >= -threshold_ && queue_delay(now) < uint64_t(kDrainFrom * kMs))
@@ -351,10 +400,19 @@ uint64_t RateEstimator::rate(uint64_t now, const Settings& settings) {
     return uint64_t(rate_);
   }
   // Sent long ago, and nobody says that it came.
-  if (!sendings_.empty() && since(now, std::max(sendings_.front().time, last_report_)) > kSilence &&
+  if (!sendings_.empty() &&
+      since(now, std::max(sendings_.front().time, last_report_)) > kSilence + 2 * expected_report() &&
       since(now, last_silence_) >= kSilencePause) {
     rate_ /= 2;
     last_silence_ = last_decrease_ = now;
+    limit(settings);
+  }
+  // Reports of few bytes are far apart: it is tried in between.
+  const auto before_report = [&](uint64_t then) { return then == kNever || then < last_report_; };
+  if (sent_rate_ < kFewBits && before_report(last_decrease_) && before_report(last_probe_) && !overused_ &&
+      overdue(now) == 0 && probe_due(now)) {
+    rate_ = next_;
+    last_probe_ = now;
     limit(settings);
   }
   return uint64_t(rate_);

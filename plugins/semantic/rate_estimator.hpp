@@ -19,6 +19,7 @@ public:
   struct Settings {
     uint64_t min = 1000, max = 10'000'000; ///< bits a second
     uint64_t start = 300'000;              ///< before anything is known
+    uint64_t window = 0;                   ///< bytes that may be unreported; 0: any number
   };
   struct Packet {
     uint64_t sent = 0;         ///< by the sender's clock
@@ -43,6 +44,8 @@ public:
   uint64_t rate(uint64_t now, const Settings& settings);
   /// What may be sent now: less than the estimate while a queue drains.
   uint64_t pace(uint64_t now, const Settings& settings) const;
+  /// Bytes that may still go before something is reported; kNever: any number.
+  uint64_t room(const Settings& settings) const;
   uint64_t estimate() const { return uint64_t(rate_); } ///< 0 before anything was asked
   /// Time that a packet sent now would wait in the network, ns.
   uint64_t queue_delay(uint64_t now) const;
@@ -74,14 +77,18 @@ private:
   void take_group(const Group& group, uint64_t now);
   void take_least(double delay, uint64_t bytes, uint64_t sent);
   const Least* least() const;
+  double queued() const;
   void find_trend(double time, double delay);
   void measure_received();
   void count_losses(std::span<const Packet> packets, uint64_t now);
   double capacity_hint(uint64_t now) const;
   double best_hint(uint64_t now) const;
+  void drop_sending();
   void take_age(uint64_t sent, uint64_t now);
+  uint64_t expected_report() const;
   double overdue(uint64_t now) const;
   void decrease(uint64_t now);
+  bool probe_due(uint64_t now) const;
   void increase(uint64_t now);
   void limit(const Settings& settings);
 
@@ -100,15 +107,19 @@ private:
   double threshold_ = 12.5, trend_ = 0, last_trend_time_ = 0; ///< ms
   unsigned rising_ = 0;                                       ///< groups in a row over the threshold
   std::array<double, 2> queued_{};                            ///< ms, the last two groups
-  std::array<double, 2>
-      report_age_{}; ///< ms from sending to the report, the longest of this and the last slot
+  /// Ms from sending to the report beyond the expected time between reports, the longest of this and the last
+  /// slot.
+  std::array<double, 2> report_age_{};
   uint64_t report_slot_ = 0;
   uint64_t seen_sent_ = kNever; ///< sending time of the last group reported
-  bool overused_ = false;
+  bool overused_ = false, long_queue_ = false, faster_ = false;
 
   // Rates
   std::deque<Arrival> arrivals_;
-  std::deque<Sending> sendings_; ///< after seen_sent_
+  std::deque<Sending> sendings_;           ///< after seen_sent_
+  uint64_t unreported_ = 0;                ///< their bytes
+  double sent_rate_ = 0, sent_slowly_ = 0; ///< bits a second, smoothed over 1 s and 8 s
+  uint64_t last_sent_ = kNever;
   double received_ = 0;
   double capacity_ = 0;      ///< what arrived at the last overuse; 0: not known
   std::deque<Sample> hints_; ///< capacity seen by single groups, bit/s in `delay`

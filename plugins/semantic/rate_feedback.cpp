@@ -16,7 +16,7 @@ uint64_t now() {
 }
 
 RateEstimator::Settings settings_of(const RateFeedback::Limits& limits) {
-  return {limits.min, limits.max, limits.start};
+  return {limits.min, limits.max, limits.start, limits.window};
 }
 
 /// False: a packet of which too little is known.
@@ -80,11 +80,12 @@ bool RateFeedback::take(const GstEvent* event, const Limits& limits) {
   return true;
 }
 
-void RateFeedback::rates(const Limits& limits, uint64_t& rate, uint64_t& pace) {
+RateFeedback::Allowance RateFeedback::allowance(const Limits& limits) {
   std::lock_guard lock(mutex_);
   const uint64_t time = now();
-  rate = estimator_.rate(time, settings_of(limits));
-  pace = estimator_.pace(time, settings_of(limits));
+  const auto settings = settings_of(limits);
+  const uint64_t rate = estimator_.rate(time, settings);
+  return {rate, estimator_.pace(time, settings), estimator_.room(settings)};
 }
 
 void RateFeedback::sent(uint64_t wire_bytes, uint64_t next_rate, uint64_t full_rate) {

@@ -35,8 +35,12 @@ inline std::vector<Piece> live_unit(int i, size_t signal = 300) {
 /// A filter with units of a stream::Writer pushed into it.
 class Filter {
 public:
-  explicit Filter(const std::string& properties, const StreamHeader& header = stream::header({1, 2, 3}))
-      : harness_(gst_harness_new_parse(("semanticlayerfilter name=filter " + properties).c_str())),
+  /// `behind`: what follows it, as in a launch line.
+  explicit Filter(const std::string& properties, const StreamHeader& header = stream::header({1, 2, 3}),
+                  const std::string& behind = "")
+      : harness_(gst_harness_new_parse(
+            ("semanticlayerfilter name=filter " + properties + (behind.empty() ? "" : " ! " + behind))
+                .c_str())),
         element_(gst_harness_find_element(harness_, "semanticlayerfilter")), bus_(gst_bus_new()),
         writer_(header) {
     gst_element_set_bus(element_.get(), bus_.get());
