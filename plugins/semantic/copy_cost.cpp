@@ -36,6 +36,23 @@ CopyBytes CopyLedger::with(const SentUnit& unit, uint64_t now, const CopySetting
   return copies;
 }
 
+CopyBytes CopyLedger::behind_first(const SentUnit& unit, const CopySettings& settings) const {
+  CopyBytes copies;
+  if (started_ || unit.layers == 0 || !settings.start)
+    return copies;
+  const auto add = [&](unsigned bytes) {
+    copies.bytes += bytes;
+    ++copies.entries;
+  };
+  if (unit.caption)
+    add(unit.caption + kRepeatHead);
+  if (unit.key_map)
+    add(unit.map + kRepeatHead);
+  if (settings.header_interval && settings.header_bytes)
+    add(settings.header_bytes);
+  return copies;
+}
+
 void CopyLedger::sent(const SentUnit& unit, uint64_t now, const CopySettings& settings) {
   if (header_due(unit, now, settings))
     header_time_ = now;
@@ -52,6 +69,7 @@ void CopyLedger::sent(const SentUnit& unit, uint64_t now, const CopySettings& se
     while (next_repeat(unit.sparing && !unit.layers) <= now)
       ++due_first_;
   }
+  started_ = started_ || unit.layers > 0;
   if (unit.sparing)
     map_count_ = 0;
   if (unit.layers == 0 || unit.sparing)
@@ -61,10 +79,8 @@ void CopyLedger::sent(const SentUnit& unit, uint64_t now, const CopySettings& se
   const auto* end = std::remove_if(maps_.begin(), maps_.begin() + std::ptrdiff_t(map_count_),
                                    [](const MapCopy& copy) { return copy.rides == 0; });
   map_count_ = size_t(end - maps_.begin());
-  const unsigned rides =
-      unit.map_referred_to ? std::max(settings.map_rides, settings.key_map_rides) : settings.map_rides;
-  if (unit.map && rides && map_count_ < maps_.size())
-    maps_[map_count_++] = {unit.map, rides};
+  if (unit.map && unit.map_rides && map_count_ < maps_.size())
+    maps_[map_count_++] = {unit.map, unit.map_rides};
 }
 
 } // namespace gsem

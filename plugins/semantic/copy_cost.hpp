@@ -3,6 +3,7 @@
 
 #include "gst/bitstream/access_unit.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -16,11 +17,23 @@ struct CopySettings {
   static constexpr size_t kMostRepeats = 8;
   unsigned caption_rides = 0; ///< units that take a caption along
   unsigned key_map_rides = 0, map_rides = 0;
+  bool every_second = false;                    ///< of the other maps goes again once
   std::array<uint64_t, kMostRepeats> repeats{}; ///< ns after a caption at which it goes out once more
   size_t repeat_count = 0;
+  bool start = false;           ///< what the first unit has for all goes twice, the second time by itself
   unsigned header_bytes = 0;    ///< of the stream header
   uint64_t header_interval = 0; ///< ns; 0: none in-band
 };
+
+/// Units that take a map along: those that others refer to, so often as is set for them; every second of the
+/// others (temporal id 1) once, so that a tenth of the packets may be lost and more than nine tenths of the
+/// maps are there.
+inline unsigned map_rides(bool key, bool discardable, unsigned temporal_id, const CopySettings& settings) {
+  if (key && !discardable)
+    return std::max(settings.map_rides, settings.key_map_rides);
+  const bool half = settings.every_second && discardable && temporal_id == 1;
+  return std::max(settings.map_rides, half ? 1u : 0u);
+}
 
 /// What a caption's repeat waits longer for a unit to travel with, where rate is scarce, ns.
 inline constexpr uint64_t kSparingWait = 160'000'000;
@@ -28,9 +41,11 @@ inline constexpr uint64_t kSparingWait = 160'000'000;
 /// What of a unit goes on.
 struct SentUnit {
   unsigned layers = 0;
-  unsigned caption = 0; ///< bytes; 0: none
-  unsigned map = 0;     ///< bytes; 0: none
-  bool map_referred_to = false, any_key = false;
+  unsigned caption = 0;   ///< bytes; 0: none
+  unsigned map = 0;       ///< bytes; 0: none
+  unsigned map_rides = 0; ///< units that take it along
+  bool key_map = false;
+  bool any_key = false;
   bool sparing = false; ///< no map goes again, and captions wait longer for a unit to go with
 };
 
@@ -52,6 +67,8 @@ public:
   uint64_t next_repeat(bool sparing) const {
     return due_first_ < due_end_ ? due_[due_first_] + (sparing ? kSparingWait : 0) : kNever;
   }
+  /// What goes by itself behind this unit, when it is the first.
+  CopyBytes behind_first(const SentUnit& unit, const CopySettings& settings) const;
   /// It went.
   void sent(const SentUnit& unit, uint64_t now, const CopySettings& settings);
 
@@ -70,6 +87,7 @@ private:
   std::array<MapCopy, 5> maps_{}; ///< oldest first
   size_t map_count_ = 0;
   uint64_t header_time_ = kNever;
+  bool started_ = false;
 };
 
 } // namespace gsem

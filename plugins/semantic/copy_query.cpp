@@ -9,7 +9,8 @@ namespace gsem {
 
 namespace {
 
-constexpr char kName[] = "semantic-copies", kEvent[] = "semantic-sparing", kSparing[] = "sparing";
+constexpr char kName[] = "semantic-copies", kEvent[] = "semantic-sparing", kMaps[] = "maps",
+               kEverySecond[] = "every-second";
 
 unsigned number(const GstStructure* s, const char* field, unsigned most) {
   guint value = 0;
@@ -33,9 +34,10 @@ bool is_copy_query(GstQuery* query) {
 void answer_copy_query(GstQuery* query, const CopySettings& settings) {
   GstStructure* s = gst_query_writable_structure(query);
   gst_structure_set(s, "caption", G_TYPE_UINT, settings.caption_rides, "key-map", G_TYPE_UINT,
-                    settings.key_map_rides, "map", G_TYPE_UINT, settings.map_rides, "header-bytes",
-                    G_TYPE_UINT, settings.header_bytes, "header-interval", G_TYPE_UINT64,
-                    guint64(settings.header_interval), nullptr);
+                    settings.key_map_rides, "map", G_TYPE_UINT, settings.map_rides, "every-second",
+                    G_TYPE_BOOLEAN, gboolean(settings.every_second), "start", G_TYPE_BOOLEAN,
+                    gboolean(settings.start), "header-bytes", G_TYPE_UINT, settings.header_bytes,
+                    "header-interval", G_TYPE_UINT64, guint64(settings.header_interval), nullptr);
   GValue times = G_VALUE_INIT;
   g_value_init(&times, GST_TYPE_ARRAY);
   for (size_t i = 0; i < settings.repeat_count; ++i) {
@@ -54,6 +56,12 @@ CopySettings read_copy_query(GstQuery* query) {
   settings.key_map_rides = number(s, "key-map", kMostRides);
   settings.map_rides = number(s, "map", kMostRides);
   settings.header_bytes = number(s, "header-bytes", kMostHeader);
+  gboolean every_second = FALSE;
+  gst_structure_get_boolean(s, "every-second", &every_second);
+  settings.every_second = every_second;
+  gboolean start = FALSE;
+  gst_structure_get_boolean(s, "start", &start);
+  settings.start = start;
   guint64 interval = 0;
   gst_structure_get_uint64(s, "header-interval", &interval);
   settings.header_interval = interval;
@@ -67,17 +75,20 @@ CopySettings read_copy_query(GstQuery* query) {
   return settings;
 }
 
-GstEvent* new_sparing_event(bool sparing) {
-  return gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new(kEvent, kSparing, G_TYPE_BOOLEAN,
-                                                                             gboolean(sparing), nullptr));
+GstEvent* new_sparing_event(const Sparing& sparing) {
+  return gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM,
+                              gst_structure_new(kEvent, kMaps, G_TYPE_BOOLEAN, gboolean(sparing.maps),
+                                                kEverySecond, G_TYPE_BOOLEAN, gboolean(sparing.every_second),
+                                                nullptr));
 }
 
-bool read_sparing_event(GstEvent* event, bool& sparing) {
-  gboolean value = FALSE;
-  if (GST_EVENT_TYPE(event) != GST_EVENT_CUSTOM_DOWNSTREAM || !gst_event_has_name(event, kEvent) ||
-      !gst_structure_get_boolean(gst_event_get_structure(event), kSparing, &value))
+bool read_sparing_event(GstEvent* event, Sparing& sparing) {
+  if (GST_EVENT_TYPE(event) != GST_EVENT_CUSTOM_DOWNSTREAM || !gst_event_has_name(event, kEvent))
     return false;
-  sparing = value;
+  gboolean maps = FALSE, every_second = FALSE;
+  gst_structure_get_boolean(gst_event_get_structure(event), kMaps, &maps);
+  gst_structure_get_boolean(gst_event_get_structure(event), kEverySecond, &every_second);
+  sparing = {bool(maps), bool(every_second)};
   return true;
 }
 

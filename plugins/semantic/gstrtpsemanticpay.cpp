@@ -85,7 +85,7 @@ struct Pay {
   GstClockTime last_pts = GST_CLOCK_TIME_NONE; ///< of the last unit sent
   Repeats repeats;
   std::deque<MapCopy> map_copies;                  ///< oldest first
-  bool sparing = false;                            ///< semanticlayerfilter has no rate for copies of maps
+  Sparing sparing;                                 ///< what semanticlayerfilter has no rate for
   GstClockTime timed_repeat = GST_CLOCK_TIME_NONE; ///< the one the timer waits for
   Ptr<GstCaps> measured_caps;                      ///< `extension_bytes` are of these
   size_t extension_bytes = 0;
@@ -95,6 +95,7 @@ struct Pay {
   std::atomic<int> number_offset{-1};
   std::atomic<guint> caption_redundancy{kDefaultCaptionRedundancy};
   std::atomic<guint> key_map_redundancy{kDefaultKeyMapRedundancy}, map_redundancy{0};
+  std::atomic<bool> repeat_start{true};
   std::atomic<guint> header_size{0};    ///< of `header_bytes`
   std::atomic<bool> want_header{false}; ///< downstream asked for a key unit
   // under the object lock
@@ -119,6 +120,7 @@ enum {
   PROP_CAPTION_REDUNDANCY,
   PROP_KEY_MAP_REDUNDANCY,
   PROP_MAP_REDUNDANCY,
+  PROP_REPEAT_START,
   PROP_CONFIG_INTERVAL,
   PROP_NUMBER_OFFSET,
   PROP_STATS
@@ -280,16 +282,26 @@ static void arm_repeats(GstRtpSemanticPay* self, const std::vector<RtpEntry>& en
   }
 }
 
+static CopySettings copies_of(const Pay& pay) {
+  CopySettings copies;
+  copies.caption_rides = pay.caption_redundancy;
+  copies.key_map_rides = pay.key_map_redundancy;
+  copies.map_rides = pay.map_redundancy;
+  copies.start = pay.repeat_start;
+  copies.every_second = copies.key_map_rides > 0 && !pay.sparing.every_second;
+  return copies;
+}
+
 /// The maps of this unit, for the next ones. Without a key map all that refer to it are lost.
 static void keep_maps(Pay& pay, const std::vector<RtpEntry>& entries) {
-  if (pay.sparing)
+  if (pay.sparing.maps)
     return;
   for (const auto& entry : entries) {
     if (entry.type != RtpEntry::Type::Layer || entry.layer.kind != LayerKind::Structure)
       continue;
-    const bool referred_to = entry.layer.key && !entry.layer.discardable;
-    const guint all = pay.map_redundancy, key = pay.key_map_redundancy;
-    const guint rides = referred_to ? std::max(all, key) : all;
+    const CopySettings copies = copies_of(pay);
+    const RtpLayer& layer = entry.layer;
+    const guint rides = map_rides(layer.key, layer.discardable, layer.temporal_id, copies);
     if (rides > 0)
       pay.map_copies.push_back({Bytes(entry.data.begin(), entry.data.end()), entry.layer, pay.number, rides});
   }
@@ -310,7 +322,7 @@ static bool repeat_due(Pay& pay, GstClockTime now, bool of_unit) {
   bool due = of_unit && repeats.rides > 0;
   if (due)
     --repeats.rides;
-  const GstClockTime wait = pay.sparing && !of_unit ? kSparingWait : 0;
+  const GstClockTime wait = pay.sparing.maps && !of_unit ? kSparingWait : 0;
   while (!repeats.due.empty() && GST_CLOCK_TIME_IS_VALID(now) && repeats.due.front() + wait <= now) {
     repeats.due.pop_front();
     due = true;
@@ -331,7 +343,7 @@ static GstClockTime lonely_repeat_time(GstRtpSemanticPay* self) {
   if (!latency || !GST_CLOCK_TIME_IS_VALID(due))
     return GST_CLOCK_TIME_NONE;
   const GstClockTime frame = pay.header_bytes.empty() ? GST_CLOCK_TIME_NONE : frame_duration(pay.header);
-  return due + *latency + (pay.sparing ? kSparingWait : 0) +
+  return due + *latency + (pay.sparing.maps ? kSparingWait : 0) +
          (GST_CLOCK_TIME_IS_VALID(frame) ? std::min(frame, kLongestFrame) : kUsualFrame);
 }
 
@@ -371,6 +383,37 @@ static GstFlowReturn push_payloads(GstRtpSemanticPay* self, const std::vector<Rt
     gst_buffer_list_add(list, packet);
   }
   return gst_rtp_base_payload_push_list(GST_RTP_BASE_PAYLOAD(self), list);
+}
+
+/// Of the first unit, at once: the stream header, the caption and a key map. Until one of them comes nothing
+/// can be shown, and nobody knows that there is something.
+static GstFlowReturn send_first_again(GstRtpSemanticPay* self, const std::vector<RtpEntry>& layers,
+                                      GstBuffer* input, ByteView mapped, GstClockTime now) {
+  Pay& pay = *self->priv;
+  if (!pay.repeat_start)
+    return GST_FLOW_OK;
+  std::vector<RtpEntry> entries;
+  if (pay.sent_header) {
+    RtpEntry& header = entries.emplace_back();
+    header.type = RtpEntry::Type::StreamHeader;
+    header.data = pay.header_bytes;
+  }
+  for (const auto& entry : layers) {
+    const bool caption = entry.layer.kind == LayerKind::Caption && entry.layer.key;
+    const bool map = entry.layer.kind == LayerKind::Structure && entry.layer.key;
+    if (caption || map) {
+      entries.push_back(entry);
+      entries.back().type = RtpEntry::Type::Repeat;
+      entries.back().number = uint16_t(pay.number - 1);
+    }
+  }
+  bool left_out = false;
+  const auto payloads = pack_unit(uint16_t(pay.number - 1), 0, entries, max_payload(self, input), left_out);
+  {
+    ObjectLock lock(self);
+    pay.counters.packets += payloads.size();
+  }
+  return push_payloads(self, payloads, input, mapped, now, false);
 }
 
 static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& unit, ByteView section,
@@ -419,6 +462,7 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
                        "a stream header of %zu bytes or a caption does not fit into packets of %u bytes",
                        pay.header_bytes.size(), GST_RTP_BASE_PAYLOAD_MTU(self));
   }
+  const bool first = of_unit && !pay.sent_unit;
   if (of_unit) {
     keep_maps(pay, layers);
     ++pay.number;
@@ -427,8 +471,9 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
   }
   count(self, of_unit, header, repeat, map_repeats, payloads.size());
   watch_repeats(self);
-  const GstFlowReturn flow =
-      push_payloads(self, payloads, input, mapped, of_unit ? now : pay.last_pts, of_unit);
+  GstFlowReturn flow = push_payloads(self, payloads, input, mapped, of_unit ? now : pay.last_pts, of_unit);
+  if (first && flow == GST_FLOW_OK)
+    flow = send_first_again(self, layers, input, mapped, now);
   std::erase_if(pay.map_copies, [](const MapCopy& copy) { return copy.rides == 0; });
   return flow;
 }
@@ -514,7 +559,7 @@ static void send_lonely_repeat(GstRtpSemanticPay* self) {
       pay.timer.arm(time);
     else
       send_unit(self, AccessUnitHeader{}, {}, nullptr, {},
-                pay.repeats.due.front() + (pay.sparing ? kSparingWait : 0));
+                pay.repeats.due.front() + (pay.sparing.maps ? kSparingWait : 0));
   }
   GST_PAD_STREAM_UNLOCK(sink);
 }
@@ -525,11 +570,8 @@ static gboolean sink_event(GstRTPBasePayload* base, GstEvent* event) {
     forget_time(*self->priv);
   if (GST_EVENT_TYPE(event) == GST_EVENT_GAP)
     take_gap(self, event);
-  if (bool sparing = false; read_sparing_event(event, sparing)) {
-    self->priv->sparing = sparing;
-    if (sparing)
-      self->priv->map_copies.clear();
-  }
+  if (read_sparing_event(event, self->priv->sparing) && self->priv->sparing.maps)
+    self->priv->map_copies.clear();
   if (GST_EVENT_TYPE(event) == GST_EVENT_EOS)
     self->priv->timer.disarm();
   return GST_RTP_BASE_PAYLOAD_CLASS(gst_rtp_semantic_pay_parent_class)->sink_event(base, event);
@@ -547,10 +589,8 @@ static gboolean query(GstRTPBasePayload* base, GstPad* pad, GstQuery* query) {
   if (!is_copy_query(query))
     return GST_RTP_BASE_PAYLOAD_CLASS(gst_rtp_semantic_pay_parent_class)->query(base, pad, query);
   Pay& pay = *GST_RTP_SEMANTIC_PAY(base)->priv;
-  CopySettings copies;
-  copies.caption_rides = pay.caption_redundancy;
-  copies.key_map_rides = pay.key_map_redundancy;
-  copies.map_rides = pay.map_redundancy;
+  CopySettings copies = copies_of(pay);
+  copies.every_second = copies.key_map_rides > 0; // whatever was spared
   const int interval = pay.config_interval;
   copies.header_interval =
       (interval < 0 ? 1 : guint64(interval)) * GST_SECOND; // key units come as often, about
@@ -569,7 +609,7 @@ static void reset(GstRtpSemanticPay* self) {
   pay.header_bytes.clear();
   pay.header_size = 0;
   pay.announced = pay.sent_unit = pay.want_header = pay.warned_header = false;
-  pay.sparing = false;
+  pay.sparing = Sparing{};
   pay.last_pts = GST_CLOCK_TIME_NONE;
   pay.measured_caps.reset();
   pay.extension_bytes = 0;
@@ -633,6 +673,9 @@ static void set_property(GObject* object, guint id, const GValue* value, GParamS
   case PROP_MAP_REDUNDANCY:
     self->priv->map_redundancy = g_value_get_uint(value);
     break;
+  case PROP_REPEAT_START:
+    self->priv->repeat_start = g_value_get_boolean(value);
+    break;
   case PROP_CONFIG_INTERVAL:
     self->priv->config_interval = g_value_get_int(value);
     break;
@@ -660,6 +703,9 @@ static void get_property(GObject* object, guint id, GValue* value, GParamSpec* p
     break;
   case PROP_MAP_REDUNDANCY:
     g_value_set_uint(value, self->priv->map_redundancy);
+    break;
+  case PROP_REPEAT_START:
+    g_value_set_boolean(value, self->priv->repeat_start);
     break;
   case PROP_CONFIG_INTERVAL:
     g_value_set_int(value, self->priv->config_interval);
@@ -715,6 +761,12 @@ static void gst_rtp_semantic_pay_class_init(GstRtpSemanticPayClass* klass) {
           "With how many of the next access units any map is sent again; receivers' jitter buffers "
           "must wait for so many pictures",
           0, kMostMapRedundancy, 0, flags(GST_PARAM_MUTABLE_PLAYING)));
+  g_object_class_install_property(
+      object, PROP_REPEAT_START,
+      g_param_spec_boolean("repeat-start", "Repeat the start",
+                           "Send the stream header, caption and key map of the first access unit again at "
+                           "once: nothing can be shown before they are there",
+                           TRUE, flags(GST_PARAM_MUTABLE_READY)));
   g_object_class_install_property(
       object, PROP_CONFIG_INTERVAL,
       g_param_spec_int("config-interval", "Configuration interval",

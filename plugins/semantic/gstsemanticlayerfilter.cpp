@@ -76,7 +76,7 @@ struct Stream {
   ToldRates told;
   CopySettings copies;
   GstClockTime asked_copies = GST_CLOCK_TIME_NONE;
-  bool told_sparing = false;
+  Sparing told_sparing;
   bool discont = false;
 };
 
@@ -382,6 +382,7 @@ static GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   } else {
     settings.window = 0; // nobody reports
   }
+  settings.copies.every_second = settings.copies.every_second && !settings.bitrate;
   Outcome outcome;
   bool readable = false;
   {
@@ -404,7 +405,7 @@ static GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   if (settings.adaptive)
     filter.feedback.sent(outcome.wire_bytes, filter.selector.next_rate(settings),
                          filter.selector.full_rate(settings));
-  const bool sparing = settings.bitrate && filter.selector.sparing();
+  const Sparing sparing{settings.bitrate && filter.selector.sparing(), settings.bitrate != 0};
   if (sparing != filter.told_sparing) {
     filter.told_sparing = sparing;
     gst_pad_push_event(filter.src, new_sparing_event(sparing));

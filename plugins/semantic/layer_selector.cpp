@@ -47,18 +47,15 @@ bool coded(const LayerUnit& layer) {
   return layer.kind == LayerKind::Structure || layer.kind == LayerKind::Signal;
 }
 
-bool referred_to(const LayerUnit& layer) {
-  return layer.key && !layer.discardable;
-}
-
-void add(const LayerUnit& layer, SentUnit& unit) {
+void add(const LayerUnit& layer, const CopySettings& copies, SentUnit& unit) {
   ++unit.layers;
   unit.any_key = unit.any_key || layer.key;
   if (layer.kind == LayerKind::Caption)
     unit.caption = layer.size;
   if (layer.kind == LayerKind::Structure) {
     unit.map = layer.size;
-    unit.map_referred_to = referred_to(layer);
+    unit.key_map = layer.key;
+    unit.map_rides = map_rides(layer.key, layer.discardable, layer.temporal_id, copies);
   }
 }
 
@@ -189,7 +186,7 @@ void LayerSelector::measure(const AccessUnitHeader& unit, const Settings& settin
                                   layer.kind == LayerKind::Structure ? point.map_step : point.signal_step))
         continue;
       payload += layer.size;
-      add(layer, sent);
+      add(layer, settings.copies, sent);
     }
     const CopyBytes copies = copies_[i].with(sent, now_, settings.copies);
     copies_[i].sent(sent, now_, settings.copies);
@@ -303,7 +300,7 @@ void LayerSelector::pace(const AccessUnitHeader& unit, const Settings& settings,
     if (choice.cut[i] != CutReason::Kept || layer.lost)
       continue;
     SentUnit with = sent;
-    add(layer, with);
+    add(layer, settings.copies, with);
     const uint64_t cost = bytes_of(payload + layer.size, with);
     const double queued = debt_ + (sent.layers ? double(bytes_of(payload, sent)) : 0);
     const double start = layer.kind == LayerKind::Structure && !layer.discardable ? allowed : allowed / 4;
@@ -317,7 +314,8 @@ void LayerSelector::pace(const AccessUnitHeader& unit, const Settings& settings,
     payload += layer.size;
     sent = with;
   }
-  choice.wire_bytes = bytes_of(payload, sent);
+  choice.wire_bytes = bytes_of(payload, sent) +
+                      settings.cost.unit_bytes(0, 0, sent_copies_.behind_first(sent, settings.copies));
   sent_copies_.sent(sent, now_, settings.copies);
   debt_ += double(choice.wire_bytes);
 }

@@ -122,7 +122,7 @@ public:
     settings_.hold_time = scene_.hold;
     settings_.window = unsigned(limits_.window);
     // What rtpsemanticpay sends again unless told otherwise.
-    settings_.copies = {8, 1, 0, {40 * kMs, 200 * kMs}, 2, 18, 2 * kSecond};
+    settings_.copies = {8, 1, 0, false, {40 * kMs, 200 * kMs}, 2, false, 18, 2 * kSecond};
     StreamHeader header;
     for (LayerKind kind : {LayerKind::Caption, LayerKind::Structure, LayerKind::Signal})
       header.layers.emplace_back().kind = kind;

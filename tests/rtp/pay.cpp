@@ -355,7 +355,60 @@ GST_START_TEST(states_and_properties) {
 }
 GST_END_TEST
 
+/// Until the first unit has come nothing can be shown: what it has for all goes at once again.
+GST_START_TEST(the_start_is_sent_twice) {
+  Sender sender(stream::header({1, 2, 3}), "repeat-start=true unit-number-offset=7 caption-repeat=\"\"");
+  const auto caption = stream::payload(1, 9), map = stream::payload(2, 60), signal = stream::payload(3, 300);
+  const auto sent = sender.send(0, {{1, caption}, {2, map}, {3, signal, true, true}});
+  fail_unless_equals_int(sent.size(), 2);
+  fail_unless(sent[0].marker && !sent[1].marker);
+  const Contents again = contents(sent[1]);
+  fail_unless(again.kinds().empty());
+  fail_unless_equals_int(again.descriptor.number, 7);
+  std::vector<Bytes> copies;
+  for (const auto& entry : again.entries)
+    if (entry.type == RtpEntry::Type::Repeat) {
+      fail_unless_equals_int(entry.number, 7);
+      copies.emplace_back(entry.data.begin(), entry.data.end());
+    }
+  fail_unless(copies == std::vector<Bytes>({caption, map}));
+  fail_unless(again.has(RtpEntry::Type::StreamHeader));
+  fail_unless_equals_int(sender.send(1, {{3, signal, true, true}}).size(), 1);
+  // Alone it is enough for a picture.
+  Receiver receiver(kBareCaps);
+  receiver.push(sent[1]);
+  receiver.end();
+  const auto came = receiver.take();
+  fail_unless_equals_int(came.size(), 1);
+  fail_unless(came[0].layers.at(1) == caption && came[0].layers.at(2) == map);
+}
+GST_END_TEST
+
+/// Of maps that none refers to those of temporal id 1, every second one, go once more.
+GST_START_TEST(every_second_map_goes_again) {
+  for (bool wanted : {true, false}) {
+    Sender sender(stream::header({1, 2}), "caption-repeat=\"\"");
+    if (!wanted) { // what semanticlayerfilter says under a limit
+      GstStructure* s = gst_structure_new("semantic-sparing", "every-second", G_TYPE_BOOLEAN, TRUE, nullptr);
+      gst_harness_push_event(sender.harness(), gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, s));
+    }
+    std::vector<unsigned> copied;
+    for (uint64_t i = 0; i < 9; ++i) {
+      const bool key = i == 0;
+      const auto id = uint8_t(key ? 0 : i % 2 ? 2 : 1);
+      for (const auto& packet : sender.send(i, {{2, stream::payload(int(i), 50), key, !key, false, id}}))
+        for (const auto& entry : contents(packet).entries)
+          if (entry.type == RtpEntry::Type::Repeat)
+            copied.push_back(unsigned(i) - 1);
+    }
+    fail_unless(copied == (wanted ? std::vector<unsigned>({0, 2, 4, 6}) : std::vector<unsigned>({0})));
+  }
+}
+GST_END_TEST
+
 static void fill(TCase* tc) {
+  tcase_add_test(tc, the_start_is_sent_twice);
+  tcase_add_test(tc, every_second_map_goes_again);
   tcase_add_test(tc, small_layers_share_a_packet);
   tcase_add_test(tc, large_layers_are_fragmented);
   tcase_add_test(tc, fragments_are_not_copied);

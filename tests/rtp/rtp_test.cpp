@@ -86,7 +86,8 @@ static GstCaps* stream_caps(const StreamHeader& header) {
 }
 
 Sender::Sender(const StreamHeader& header, const std::string& properties)
-    : harness_(gst_harness_new_parse(("rtpsemanticpay name=pay " + properties).c_str())), writer_(header) {
+    : harness_(gst_harness_new_parse(("rtpsemanticpay name=pay repeat-start=false " + properties).c_str())),
+      writer_(header) {
   gst_harness_set_src_caps(harness_, stream_caps(header));
 }
 

@@ -45,7 +45,8 @@ Contents contents(const Packet& packet);
 /// A payloader with units of a stream::Writer pushed into it.
 class Sender {
 public:
-  /// `properties`: as in a launch line. The stream header is in the caps, not in-band.
+  /// `properties`: as in a launch line. The stream header is in the caps, not in-band; the first unit goes
+  /// once unless they say otherwise.
   Sender(const StreamHeader& header, const std::string& properties);
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
