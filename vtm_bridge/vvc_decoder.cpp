@@ -28,27 +28,33 @@ public:
     context_ = vvdec_decoder_open(&params);
     return context_ != nullptr;
   }
-  /// One whole stream. True with `frame` when it is a picture.
+  /// One whole stream; true with `frame` when it is a picture.
   bool decode(Bytes& stream) {
+    return feed(stream) &&
+           (frame != nullptr || (vvdec_flush(context_, &frame) == VVDEC_OK && frame != nullptr));
+  }
+  /// Whether it could decode pictures of these parameter sets.
+  bool takes(Bytes& parameter_sets) { return feed(parameter_sets); }
+
+  vvdecFrame* frame = nullptr;
+
+private:
+  bool feed(Bytes& stream) {
     vvdecAccessUnit unit;
     vvdec_accessUnit_default(&unit);
     unit.payload = stream.data();
     unit.payloadSize = unit.payloadUsedSize = static_cast<int>(stream.size());
     const int result = vvdec_decode(context_, &unit, &frame);
-    if (result != VVDEC_OK && result != VVDEC_TRY_AGAIN)
-      return false;
-    return frame != nullptr || (vvdec_flush(context_, &frame) == VVDEC_OK && frame != nullptr);
+    return result == VVDEC_OK || result == VVDEC_TRY_AGAIN;
   }
 
-  vvdecFrame* frame = nullptr;
-
-private:
   vvdecDecoder* context_ = nullptr;
 };
 
 class VvcDecoder final : public MapDecoder {
 public:
   Status open(ByteView codec_header, std::string& error);
+  Status check_sizes(std::string& error) const;
   Status decode(ByteView payload, Map& out) override;
   void reset() override {}
 
@@ -57,11 +63,8 @@ private:
   Bytes stream_;
 };
 
-Status VvcDecoder::open(ByteView codec_header, std::string& error) {
-  if (Status status = parse_vvc_header(codec_header, header_); status != Status::Ok) {
-    error = "vvc codec header is damaged";
-    return status;
-  }
+/// Before the library sees any of it.
+Status VvcDecoder::check_sizes(std::string& error) const {
   for (const Bytes& set : header_.parameter_sets) {
     SpsPicture picture;
     if (nal_type(set) != nal::kSps)
@@ -80,6 +83,23 @@ Status VvcDecoder::open(ByteView codec_header, std::string& error) {
     }
   }
   return Status::Ok;
+}
+
+Status VvcDecoder::open(ByteView codec_header, std::string& error) {
+  if (Status status = parse_vvc_header(codec_header, header_); status != Status::Ok) {
+    error = "vvc codec header is damaged";
+    return status;
+  }
+  if (Status status = check_sizes(error); status != Status::Ok)
+    return status;
+  join_vvc(header_, {}, stream_);
+  Vvdec vvdec;
+  if (vvdec.open() && vvdec.takes(stream_))
+    return Status::Ok;
+  error = "vvdec does not take these vvc parameter sets. VTM's own (codec=vtm, with the palette tool) need "
+          "VTM to "
+          "decode: set GST_SEMANTIC_VTM_DIR (docs/vtm.md)";
+  return Status::Unsupported;
 }
 
 /// A decoder of its own for each map: it refers to no other, and what a damaged one does ends with it.

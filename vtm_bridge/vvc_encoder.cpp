@@ -70,6 +70,7 @@ bool VvcEncoder::configure(vvenc_config& config) const {
   config.m_numThreads = 0;
   config.m_LookAhead = 0;
   config.m_usePerceptQPA = false; // the quantiser is the caller's
+  config.m_intraQPOffset = 0;     // as VTM: the preset's is -3
   config.m_decodedPictureHashSEIType = VVENC_HASHTYPE_NONE;
   config.m_AccessUnitDelimiter = 0;
   config.m_vuiParametersPresent = 0;

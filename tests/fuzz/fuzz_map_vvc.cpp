@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // VVC structure payloads and codec headers on hostile bytes, decoded by the library. Input: u16 length of the
-// codec header, the codec header, a payload.
+// codec header (0: a good one), the codec header, a payload.
 #include "tests/fuzz/fuzz_target.hpp"
 
 #include "vtm_bridge/map_codec.hpp"
@@ -16,7 +16,11 @@ namespace {
 
 constexpr int kSide = 32;
 
-Bytes seed(int quantiser, int step) {
+struct Coded {
+  Bytes header, payload;
+};
+
+Coded code(int quantiser, int step) {
   EncoderSettings settings;
   settings.codec = "vvc";
   settings.width = settings.height = kSide;
@@ -29,17 +33,22 @@ Bytes seed(int quantiser, int step) {
     map[size_t(p)] = (p % kSide + p / kSide * step) % 9 < 2 ? 220 : 5;
   EncodedMap encoded;
   FUZZ_CHECK(encoder->encode({map.data(), kSide, kSide, kSide}, false, encoded) == Status::Ok);
-  const Bytes& header = encoder->codec_header();
+  return {encoder->codec_header(), encoded.payload};
+}
+
+Bytes join(const Bytes& header, const Bytes& payload) {
   Bytes out{uint8_t(header.size() >> 8), uint8_t(header.size())};
   out.insert(out.end(), header.begin(), header.end());
-  out.insert(out.end(), encoded.payload.begin(), encoded.payload.end());
+  out.insert(out.end(), payload.begin(), payload.end());
   return out;
 }
 
 } // namespace
 
 std::vector<Bytes> fuzz_seeds() {
-  return {seed(30, 1), seed(55, 3)};
+  const Coded fine = code(30, 1), coarse = code(55, 3);
+  return {join(fine.header, fine.payload), join(coarse.header, coarse.payload), join({}, fine.payload),
+          join({}, coarse.payload)};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -48,9 +57,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2)
     return 0;
   const size_t length = std::min<size_t>(size_t(input[0]) << 8 | input[1], size - 2);
+  static const Bytes good = code(30, 1).header;
   std::unique_ptr<MapDecoder> decoder;
   std::string error;
-  const Status status = MapDecoder::create("vvc", input.subspan(2, length), decoder, error);
+  const Status status =
+      MapDecoder::create("vvc", length > 0 ? input.subspan(2, length) : ByteView(good), decoder, error);
   FUZZ_CHECK((status == Status::Ok) == (decoder != nullptr) && (status == Status::Ok || !error.empty()));
   Map map;
   if (decoder && decoder->decode(input.subspan(2 + length), map) == Status::Ok)
