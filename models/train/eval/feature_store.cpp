@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 
 namespace gsem::eval {
 
@@ -22,6 +23,9 @@ struct Hash {
 
 FeatureStore::FeatureStore(std::string file, std::vector<const Embedding*> networks)
     : file_(std::move(file)), networks_(std::move(networks)) {
+  for (const Embedding* network : networks_)
+    if (network->width() > kMostWidth)
+      throw std::runtime_error(network->name() + " has more features than are kept");
   std::ifstream in(file_, std::ios::binary);
   uint64_t key = 0;
   Row row;
@@ -54,14 +58,14 @@ std::vector<cv::Mat> FeatureStore::take(const std::string& what, const cv::Mat& 
       if (made.empty())
         return {};
       const cv::Mat features = network->features(made);
-      Row row;
-      std::copy_n(features.ptr<float>(), kWidth, row.begin());
+      Row row{};
+      std::copy_n(features.ptr<float>(), network->width(), row.begin());
       at = known_.emplace(hash.value, row).first;
       std::ofstream more(file_, std::ios::binary | std::ios::app);
       more.write(reinterpret_cast<const char*>(&hash.value), sizeof hash.value);
       more.write(reinterpret_cast<const char*>(row.data()), sizeof row);
     }
-    out.push_back(cv::Mat(1, int(kWidth), CV_32F, at->second.data()).clone());
+    out.push_back(cv::Mat(1, int(network->width()), CV_32F, at->second.data()).clone());
   }
   return out;
 }

@@ -13,18 +13,18 @@ namespace gsem::eval {
 /// file. Not thread-safe.
 class FeatureStore {
 public:
-  /// Reads `file` when it is there; a broken end is left out.
+  /// Reads `file` when it is there; a broken end is left out. std::runtime_error for networks wider than 320.
   FeatureStore(std::string file, std::vector<const Embedding*> networks);
 
-  /// CV_32F [1,320] for each network. `what` names how the picture shown was made of `source`; `shown` makes
-  /// it (8-bit BGR) when its features are not known yet, and may fail with an empty matrix: so does this
-  /// then.
+  /// CV_32F [1,width()] for each network. `what` names how the picture shown was made of `source`; `shown`
+  /// makes it (8-bit BGR) when its features are not known yet, and may fail with an empty matrix: so does
+  /// this then.
   std::vector<cv::Mat> take(const std::string& what, const cv::Mat& source,
                             const std::function<cv::Mat()>& shown);
 
 private:
-  static constexpr size_t kWidth = 320;
-  using Row = std::array<float, kWidth>;
+  static constexpr size_t kMostWidth = 320;
+  using Row = std::array<float, kMostWidth>; ///< zeros behind a narrower network's
   std::string file_;
   std::vector<const Embedding*> networks_;
   std::unordered_map<uint64_t, Row> known_;

@@ -11,7 +11,8 @@ namespace gsem::eval {
 /// The networks behind an Embedding.
 struct Embedding::Networks {
   virtual ~Networks() = default;
-  virtual int side() const = 0; ///< pictures are squashed to
+  virtual int side() const = 0;     ///< pictures are squashed to
+  virtual size_t width() const = 0; ///< F
   /// Of pictures [n,3,side,side], RGB in [-1,1]: [n,F].
   virtual torch::Tensor features(const torch::Tensor& pictures) = 0;
   /// Of features [n,F]: unit vectors [n,E].

@@ -55,6 +55,7 @@ public:
   }
 
   int side() const override { return 128; }
+  size_t width() const override { return 320; }
   /// At stride 32, mean over the picture: 320.
   Tensor features(const Tensor& pictures) override {
     return backbone_(pictures.contiguous(at::MemoryFormat::ChannelsLast), 4)[3].mean({2, 3});
@@ -102,6 +103,10 @@ Embedding::Embedding(const std::string& judge)
 }
 
 Embedding::~Embedding() = default;
+
+size_t Embedding::width() const {
+  return networks_->width();
+}
 
 cv::Mat Embedding::features(const cv::Mat& picture) const {
   return features(std::vector<cv::Mat>{picture});

@@ -28,7 +28,9 @@ public:
   const std::string& name() const { return name_; }
   /// Hash over the weights: features are kept by it.
   const std::string& fingerprint() const { return fingerprint_; }
-  /// Of the backbone at stride 32, mean over the picture: CV_32F [1,320]. DAMSM's have its own width.
+  /// Of a picture's features: 320, DAMSM's as many as it has.
+  size_t width() const;
+  /// Of the backbone at stride 32, mean over the picture; DAMSM's global ones: CV_32F [1,width()].
   cv::Mat features(const cv::Mat& picture) const;
   /// A row a picture.
   cv::Mat features(const std::vector<cv::Mat>& pictures) const;

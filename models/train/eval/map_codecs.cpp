@@ -96,7 +96,8 @@ bool Comparison::code(const std::string& codec, int quantiser) {
   wanted.codec = codec;
   wanted.width = wanted.height = kMapSide;
   wanted.quantiser = quantiser;
-  wanted.programs.program_dir = settings_.vtm_dir;
+  if (codec == "vtm") // named for another, VTM would decode for it
+    wanted.programs.program_dir = settings_.vtm_dir;
   std::unique_ptr<maps::MapEncoder> encoder;
   std::unique_ptr<maps::MapDecoder> decoder;
   std::string error;

@@ -19,12 +19,11 @@ using torch::Tensor;
 
 /// A published network, as wide as its file.
 template <class Net, class Sizes>
-Net load_published(const profile::Profile& profile, const std::string& role) {
+Net load_published(const profile::Profile& profile, const std::string& role, Sizes& sizes) {
   const std::string file = file_of(profile, role);
   nets::reference::Shapes shapes;
   for (const auto& [name, tensor] : train::load_tensors(file))
     shapes[name] = tensor.sizes().vec();
-  Sizes sizes;
   std::string error;
   if (!sizes.read(shapes, error))
     throw std::runtime_error(file + ": " + error);
@@ -40,15 +39,18 @@ Tensor unit(const Tensor& rows) {
 
 class Damsm final : public Embedding::Networks {
 public:
-  explicit Damsm(const profile::Profile& profile)
-      : text_(
-            load_published<nets::reference::TextEncoder, nets::reference::TextEncoderSizes>(profile, "text")),
-        ranker_(load_published<nets::reference::Ranker, nets::reference::RankerSizes>(profile, "ranker")) {
+  explicit Damsm(const profile::Profile& profile) {
+    nets::reference::TextEncoderSizes text;
+    text_ = load_published<nets::reference::TextEncoder>(profile, "text", text);
+    ranker_ = load_published<nets::reference::Ranker>(profile, "ranker", sizes_);
+    if (text.width != sizes_.width)
+      throw std::runtime_error("profile " + profile.name + ": text encoder and ranker do not fit each other");
     std::ifstream in(file_of(profile, "vocabulary"));
     for (std::string word; std::getline(in, word);)
       numbers_.emplace(word, int64_t(numbers_.size()));
   }
   int side() const override { return 256; }
+  size_t width() const override { return size_t(sizes_.width); }
   Tensor features(const Tensor& pictures) override { return ranker_->forward(pictures).picture; }
   Tensor pictures(const Tensor& features) override { return unit(features); }
   Tensor captions(const std::vector<std::string>& texts) override {
@@ -72,8 +74,9 @@ private:
     return torch::tensor(out, torch::kInt64).unsqueeze(0);
   }
 
-  nets::reference::TextEncoder text_;
-  nets::reference::Ranker ranker_;
+  nets::reference::RankerSizes sizes_;
+  nets::reference::TextEncoder text_{nullptr};
+  nets::reference::Ranker ranker_{nullptr};
   std::unordered_map<std::string, int64_t> numbers_;
 };
 
@@ -91,13 +94,14 @@ std::unique_ptr<Embedding::Networks> published_embedding(const profile::Profile&
 }
 
 struct PublishedEdges::Impl {
-  nets::reference::Rcf net;
+  nets::reference::EdgeSizes sizes;
+  nets::reference::Rcf net{nullptr};
   Tensor mean = torch::tensor({104.00698793f, 116.66876762f, 122.67891434f}).view({1, 3, 1, 1}); ///< BGR
 };
 
-PublishedEdges::PublishedEdges(const profile::Profile& profile)
-    : impl_(std::make_unique<Impl>(
-          Impl{load_published<nets::reference::Rcf, nets::reference::EdgeSizes>(profile, "edges")})) {}
+PublishedEdges::PublishedEdges(const profile::Profile& profile) : impl_(std::make_unique<Impl>()) {
+  impl_->net = load_published<nets::reference::Rcf>(profile, "edges", impl_->sizes);
+}
 PublishedEdges::~PublishedEdges() = default;
 
 Tensor PublishedEdges::operator()(const Tensor& picture) const {
