@@ -60,6 +60,8 @@ CaptionedPictures captioned_pictures(const Context& context, const CaptionWords&
     return std::none_of(all.begin(), all.end(), [&](auto& c) { return !words.tokens(c).empty(); });
   });
   out.pictures = load_squares(context.data, out.entries, kPublishedSide, context.message);
+  if (train && out.entries.size() < 2)
+    throw std::runtime_error("no captioned training pictures");
   std::vector<int64_t> labels;
   for (size_t i : out.entries) {
     auto& list = out.captions.emplace_back();

@@ -28,7 +28,7 @@ private:
 };
 
 /// Pictures that have captions, stretched to 256x256; those that cannot be decoded or have no known word are
-/// left out.
+/// left out. std::runtime_error for a train split with fewer than two.
 struct CaptionedPictures {
   std::vector<size_t> entries;
   Tensor pictures; ///< u8 [N,3,256,256]

@@ -54,8 +54,6 @@ public:
       throw std::runtime_error("word list, text and ranker networks of --profile do not fit each other");
     train_ = captioned_pictures(context, *words_, true);
     test_ = captioned_pictures(context, *words_, false);
-    if (train_.size() < 2)
-      throw std::runtime_error("no captioned training pictures");
     const auto sizes = nr::PainterSizes::scaled(share(), text_sizes.width);
     net_ = nr::Painter(sizes);
     average_ = nr::Painter(sizes);

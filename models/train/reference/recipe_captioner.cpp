@@ -24,8 +24,6 @@ public:
     words_->write(context);
     train_ = captioned_pictures(context, *words_, true);
     test_ = captioned_pictures(context, *words_, false);
-    if (train_.size() < 2)
-      throw std::runtime_error("no captioned training pictures");
     net_ = nets::reference::Captioner(nets::reference::CaptionerSizes::scaled(share(), words_->size()));
     frozen_ = has_backbone();
     if (!frozen_)

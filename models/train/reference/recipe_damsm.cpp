@@ -37,8 +37,6 @@ public:
     words_->write(context);
     train_ = captioned_pictures(context, *words_, true);
     test_ = captioned_pictures(context, *words_, false);
-    if (train_.size() < 2)
-      throw std::runtime_error("no captioned training pictures");
     auto text = nr::TextEncoderSizes::scaled(share(), words_->size());
     auto ranker = nr::RankerSizes::scaled(share());
     ranker.width = text.width;
