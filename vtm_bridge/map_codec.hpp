@@ -46,7 +46,7 @@ struct EncoderSettings {
   int key_interval = 50; ///< live: 1..kMaxKeyInterval maps from key map to key map; deltas predict from the
                          ///< last key map only
   int speed = -1;        ///< codec's own; -1: its default. av1: cpu-used 0..6 (4 for stills, 6 live); vvc: 0
-                         ///< (slower) to 4 (faster): 2 for stills, 4 live
+                         ///< (slower) to 4 (faster): 2 for stills, 3 live
   ExternalPrograms programs;
 };
 

@@ -10,7 +10,7 @@
 namespace gsem::maps {
 namespace {
 
-constexpr int kMaxSpeed = 4, kStillSpeed = 2, kLiveSpeed = 4;
+constexpr int kMaxSpeed = 4, kStillSpeed = 2, kLiveSpeed = 3;
 constexpr uint8_t kGrey = 128;
 
 /// Messages are found in vvenc_get_last_error().
