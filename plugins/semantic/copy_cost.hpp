@@ -25,12 +25,12 @@ struct CopySettings {
   uint64_t header_interval = 0; ///< ns; 0: none in-band
 };
 
-/// Units that take a map along: those that others refer to, so often as is set for them; every second of the
-/// others (temporal id 1) once, so that a tenth of the packets may be lost and more than nine tenths of the
-/// maps are there.
+/// Units that take a map along: those that others refer to, so often as is set for them, and once more than
+/// all others; every second of the others (temporal id 1) once, so that a tenth of the packets may be lost
+/// and more than nine tenths of the maps are there.
 inline unsigned map_rides(bool key, bool discardable, unsigned temporal_id, const CopySettings& settings) {
   if (key && !discardable)
-    return std::max(settings.map_rides, settings.key_map_rides);
+    return std::max(settings.map_rides ? settings.map_rides + 1 : 0, settings.key_map_rides);
   const bool half = settings.every_second && discardable && temporal_id == 1;
   return std::max(settings.map_rides, half ? 1u : 0u);
 }
@@ -84,7 +84,7 @@ private:
   unsigned caption_ = 0, rides_ = 0;
   std::array<uint64_t, CopySettings::kMostRepeats> due_{}; ///< ascending
   size_t due_first_ = 0, due_end_ = 0;
-  std::array<MapCopy, 5> maps_{}; ///< oldest first
+  std::array<MapCopy, 8> maps_{}; ///< oldest first
   size_t map_count_ = 0;
   uint64_t header_time_ = kNever;
   bool started_ = false;

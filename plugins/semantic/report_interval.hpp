@@ -2,11 +2,10 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 
-/// How often receivers report: docs/adaptation.md, "Reports". rtpsemanticdepay sets it, the estimator at the
-/// other end waits for it. Thread-safety: pure functions.
+/// How rare receivers' reports may be before the estimator misses them: docs/adaptation.md, "Reports".
+/// Thread-safety: pure functions.
 namespace gsem {
 
 inline constexpr double kFewBits = 10'000;   ///< bits a second; below, reports may take a twentieth of it
@@ -22,26 +21,5 @@ inline uint64_t report_interval(double rate) {
     return rate >= kManyBits ? kOftenReported : kUsuallyReported;
   return std::min(kLeastReported, uint64_t(double(kReportedBytes) * 8e9 / std::max(rate, 1.0)));
 }
-
-/// A receiver's view of that: at once more often when more comes, by and by less often when less does.
-/// Not thread-safe.
-class ReportPacing {
-public:
-  /// A packet of so many bytes on the wire came at `now`, ns. Gives the time between reports.
-  uint64_t arrived(uint64_t bytes, uint64_t now) {
-    const double step = started_ && now > last_ ? double(now - last_) : 0;
-    started_ = true;
-    last_ = now;
-    quick_ = quick_ * std::exp(-step / kQuick) + double(bytes) * 8e9 / kQuick;
-    slow_ = slow_ * std::exp(-step / kSlow) + double(bytes) * 8e9 / kSlow;
-    return report_interval(std::max(quick_, slow_));
-  }
-
-private:
-  static constexpr double kQuick = 1e9, kSlow = 4e9; ///< ns
-  double quick_ = 0, slow_ = 0;                      ///< bits a second
-  uint64_t last_ = 0;
-  bool started_ = false;
-};
 
 } // namespace gsem

@@ -7,6 +7,7 @@
 #include "tests/core/check.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <deque>
 #include <random>
@@ -20,6 +21,29 @@ namespace {
 constexpr uint64_t kMs = 1'000'000, kSecond = 1'000'000'000;
 constexpr uint64_t kFrame = 40 * kMs, kOneWay = 30 * kMs;
 constexpr uint64_t kClockOffset = 123'456'789'000ull; ///< of the receiver's clock
+
+/// A receiver's view of that: at once more often when more comes, by and by less often when less does.
+/// Not thread-safe.
+class ReportPacing {
+public:
+  /// A packet of so many bytes on the wire came at `now`, ns. Gives the time between reports.
+  uint64_t arrived(uint64_t bytes, uint64_t now) {
+    const double step = started_ && now > last_ ? double(now - last_) : 0;
+    started_ = true;
+    last_ = now;
+    quick_ = quick_ * std::exp(-step / kQuick) + double(bytes) * 8e9 / kQuick;
+    slow_ = slow_ * std::exp(-step / kSlow) + double(bytes) * 8e9 / kSlow;
+    return report_interval(rate());
+  }
+
+  double rate() const { return std::max(quick_, slow_); } ///< bits a second
+
+private:
+  static constexpr double kQuick = 1e9, kSlow = 4e9; ///< ns
+  double quick_ = 0, slow_ = 0;                      ///< bits a second
+  uint64_t last_ = 0;
+  bool started_ = false;
+};
 
 struct Step {
   double at;   ///< s
