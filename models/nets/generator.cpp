@@ -71,7 +71,8 @@ void GeneratorBlockImpl::fold_batch_norm() {
 
 GeneratorImpl::GeneratorImpl() {
   constexpr int64_t kWidth[kBlocks] = {256, 256, 192, 128, 64}, kStyle = 192, kHintWidth = 64, kText = 128;
-  hints_ = register_module("lc", Embedding(128, kHintWidth));
+  hints_ = register_module("lc", Embedding(kLayouts, kHintWidth));
+  layout_prior_ = register_module("lp", Linear(kText, kLayouts));
   Stack mapping = register_module("mp", Stack());
   mapping0_ = mapping->add(0, Linear(kNoiseWidth + kText + kHintWidth, kStyle));
   mapping2_ = mapping->add(2, Linear(kStyle, kStyle));
@@ -110,6 +111,10 @@ Tensor GeneratorImpl::forward(const Tensor& z, const Tensor& words, const Tensor
   }
   x = leaky(torch::pixel_shuffle(widen_(x), 2), 0.2);
   return torch::tanh(output_(x).to(at::kFloat));
+}
+
+Tensor GeneratorImpl::layouts(const Tensor& sentence) {
+  return layout_prior_(sentence * 11);
 }
 
 void GeneratorImpl::fold_batch_norm() {

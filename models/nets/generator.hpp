@@ -51,20 +51,24 @@ TORCH_MODULE(GeneratorBlock);
 struct GeneratorImpl : torch::nn::Module {
   static constexpr int64_t kNoiseWidth = 64;
   static constexpr int kBlocks = 5;
+  static constexpr int64_t kLayouts = 127;                      ///< codes of LayoutHint
   static constexpr int64_t block_side(int i) { return 4 << i; } ///< 4, 8, 16, 32, 64
 
   GeneratorImpl();
 
-  /// z [B,64], words [B,L,128], sentence [B,128], mask [B,L], hint [B] int64 (127: none) -> [B,3,128,128] in
+  /// z [B,64], words [B,L,128], sentence [B,128], mask [B,L], hint [B] int64 0..126 -> [B,3,128,128] in
   /// [-1,1]. `noise`: one plane a block (see block_side); empty: fresh ones while training, none otherwise.
   Tensor forward(const Tensor& z, const Tensor& words, const Tensor& sentence, const Tensor& mask,
                  const Tensor& hint, const std::vector<Tensor>& noise = {}, const Between& between = {});
+  /// Which layouts pictures of such a sentence have: sentence [B,128] -> logits [B,127]. For captions that
+  /// come without a hint: painting them all in one common layout looked worse than any of the layouts.
+  Tensor layouts(const Tensor& sentence);
   /// For inference, after loading.
   void fold_batch_norm();
 
 private:
   Embedding hints_{nullptr};
-  Linear mapping0_{nullptr}, mapping2_{nullptr}, first_{nullptr};
+  Linear layout_prior_{nullptr}, mapping0_{nullptr}, mapping2_{nullptr}, first_{nullptr};
   std::vector<GeneratorBlock> blocks_;
   WordAttention attention2_{nullptr}, attention3_{nullptr};
   Conv widen_{nullptr}, output_{nullptr};

@@ -36,4 +36,11 @@ void normal_noise(uint32_t seed, uint32_t stream, float* out, size_t count) {
   }
 }
 
+double uniform_noise(uint32_t seed, uint32_t stream, uint64_t counter) {
+  const uint32_t key[2] = {seed, stream}, block[4] = {uint32_t(counter), uint32_t(counter >> 32), 0, 0};
+  uint32_t word[4];
+  philox4x32(block, key, word);
+  return (word[0] + 0.5) / 4294967296.0;
+}
+
 } // namespace gsem::runtime

@@ -13,6 +13,9 @@ namespace gsem::runtime {
 /// stream 1 + i: the plane of block i.
 void normal_noise(uint32_t seed, uint32_t stream, float* out, size_t count);
 
+/// Uniform in (0,1): one counter's first word, (word + 0.5) / 2^32.
+double uniform_noise(uint32_t seed, uint32_t stream, uint64_t counter);
+
 /// One counter's four words (published test vectors exist).
 void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 

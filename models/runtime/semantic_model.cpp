@@ -166,6 +166,20 @@ Outcome SemanticNetworks::describe(PictureView picture, entropy::Caption& captio
   return outcome;
 }
 
+/// A layout for a caption that came without one, drawn as its words and its seed say: the same words give the
+/// same picture everywhere, other words or another seed another pose. `logits` [1,127].
+int64_t drawn_layout(const at::Tensor& logits, uint32_t seed, const std::vector<int64_t>& tokens) {
+  constexpr uint32_t kStream = 1 + nets::GeneratorImpl::kBlocks; // behind the planes'
+  uint64_t words = 0xcbf29ce484222325u;                          // FNV-1a
+  for (int64_t t : tokens)
+    words = (words ^ uint64_t(t)) * 0x100000001b3u;
+  const at::Tensor share = logits.flatten().to(at::kCPU, at::kDouble).softmax(0).cumsum(0);
+  const double* end = share.data_ptr<double>() + share.numel();
+  const double at = uniform_noise(seed, kStream, words) * end[-1];
+  return std::min<int64_t>(std::upper_bound(end - share.numel(), end, at) - (end - share.numel()),
+                           share.numel() - 1);
+}
+
 /// On the inference thread; undefined when told to stop.
 at::Tensor SemanticNetworks::paint_small(const entropy::Caption& caption) {
   std::vector<int64_t> tokens;
@@ -189,8 +203,10 @@ at::Tensor SemanticNetworks::paint_small(const entropy::Caption& caption) {
     const int64_t side = nets::GeneratorImpl::block_side(i);
     planes.push_back(noise(uint32_t(1 + i), {1, 1, side, side}));
   }
-  const at::Tensor hint =
-      torch::full({1}, int64_t(std::min(caption.hint, entropy::kNoHint)), index).to(device_);
+  const int64_t layout = caption.hint < entropy::kNoHint
+                             ? caption.hint
+                             : drawn_layout(generator_->layouts(text.sentence), caption.seed, tokens);
+  const at::Tensor hint = torch::full({1}, layout, index).to(device_);
   return generator_->forward(noise(0, {1, nets::GeneratorImpl::kNoiseWidth}), text.words, text.sentence,
                              text.mask, hint, planes, Executor::yield);
 }

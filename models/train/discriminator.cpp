@@ -129,14 +129,14 @@ Tensor weighted_mean(const Tensor& x, const Condition& condition) {
 } // namespace
 
 Tensor discriminator_loss(Discriminator& d, const std::vector<Tensor>& real, const std::vector<Tensor>& fake,
-                          const Condition* condition, const Condition* wrong) {
+                          const Condition* condition, const Condition* wrong, const Condition* shown) {
   const auto r = d->judge(real), f = d->judge(fake);
   Tensor sum = torch::zeros({});
   for (size_t i = 0; i < d->scales(); i++) {
     sum = sum + hinge_real(r[i].real).mean() + hinge_fake(f[i].real).mean();
     if (condition)
       sum = sum + weighted_mean(hinge_real(d->match(i, r[i], *condition)), *condition) +
-            0.5 * (weighted_mean(hinge_fake(d->match(i, f[i], *condition)), *condition) +
+            0.5 * (weighted_mean(hinge_fake(d->match(i, f[i], shown ? *shown : *condition)), *condition) +
                    weighted_mean(hinge_fake(d->match(i, r[i], *wrong)), *condition));
   }
   return sum;

@@ -65,10 +65,11 @@ private:
 };
 TORCH_MODULE(Discriminator);
 
-/// The discriminator's loss on real and painted pictures; `wrong`: a mismatched condition for the real ones.
-/// `condition` null: only real or painted.
+/// The discriminator's loss on real and painted pictures; `wrong`: a mismatched condition for the real ones,
+/// `shown`: the painted ones' condition, if it is another. `condition` null: only real or painted.
 Tensor discriminator_loss(Discriminator& d, const std::vector<Tensor>& real, const std::vector<Tensor>& fake,
-                          const Condition* condition, const Condition* wrong);
+                          const Condition* condition, const Condition* wrong,
+                          const Condition* shown = nullptr);
 /// The generator's loss: minus the scores.
 Tensor adversarial_loss(Discriminator& d, const std::vector<Tensor>& fake, const Condition* condition);
 

@@ -167,6 +167,42 @@ Tensor layout_codes(FrozenFeatures& features, nets::LayoutHint& hint, const Tens
   return each_with_mirror(pictures, bf16, [&](const Tensor& x) { return hint(features(x, 3)[2]); });
 }
 
+Tensor greedy_captions(nets::Captioner& captioner, const Tensor& grids) {
+  torch::NoGradGuard no_grad;
+  auto state = captioner->start(grids);
+  Tensor t = torch::zeros({grids.size(0)}, torch::kInt64), alive = torch::ones({grids.size(0)}, torch::kBool);
+  std::vector<Tensor> out;
+  for (int64_t i = 0; i < kWords; i++) {
+    Tensor logits = captioner->step(t, state);
+    logits.select(1, 1).fill_(-1e9); // <unk> is never said
+    t = logits.argmax(1) * alive;
+    alive = alive.logical_and(t > 0);
+    out.push_back(t);
+  }
+  return torch::stack(out, 1);
+}
+
+Tensor own_captions(const Context& context, FrozenFeatures& features, int64_t vocabulary,
+                    std::vector<size_t> indices) {
+  torch::NoGradGuard no_grad;
+  nets::Captioner captioner(vocabulary);
+  load_frozen(*captioner, context, "captioner");
+  std::vector<Tensor> said;
+  constexpr size_t kBatch = 32;
+  for (size_t i = 0; i < indices.size(); i += kBatch) {
+    std::vector<size_t> some(indices.begin() + long(i),
+                             indices.begin() + long(std::min(indices.size(), i + kBatch)));
+    const Tensor pictures = load_squares(context.data, some, 224, context.message);
+    Tensor grid;
+    {
+      Bf16Scope scope(context.bf16);
+      grid = captioner->grid(features(to_unit(pictures))[3].to(torch::kFloat32));
+    }
+    said.push_back(greedy_captions(captioner, grid));
+  }
+  return torch::cat(said);
+}
+
 std::string fingerprint(const DataSet& data, const std::vector<size_t>& indices,
                         const std::vector<std::string>& files) {
   uint64_t hash = 0xcbf29ce484222325u;

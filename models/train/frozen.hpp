@@ -75,6 +75,13 @@ Tensor each_with_mirror(const Tensor& pictures, bool bf16, const std::function<T
 /// Layout codes [N,2] (picture, mirror image) of u8 [N,3,128,128].
 Tensor layout_codes(FrozenFeatures& features, nets::LayoutHint& hint, const Tensor& pictures, bool bf16);
 
+/// The captioner's words without search: divided grids [B,49,320] -> tokens [B,20].
+Tensor greedy_captions(nets::Captioner& captioner, const Tensor& grids);
+/// The same of the pictures of a data set, by the profile's captioner: [N,20]. Leaves out no picture: those
+/// that cannot be read were taken out of `indices` before.
+Tensor own_captions(const Context& context, FrozenFeatures& features, int64_t vocabulary,
+                    std::vector<size_t> indices);
+
 /// A cache file in --out: computed once for a `fingerprint`, read again later. Stages that take long call it
 /// in parts.
 TensorMap cached(const Context& context, const std::string& name, const std::string& fingerprint,

@@ -235,18 +235,7 @@ private:
 
   /// Greedy; half grids [B,49,320] -> tokens [B,20].
   Tensor say(const Tensor& half) {
-    torch::NoGradGuard no_grad;
-    auto state = average_->start(half.to(torch::kFloat32) / average_->input_sd);
-    Tensor t = torch::zeros({half.size(0)}, torch::kInt64), alive = torch::ones({half.size(0)}, torch::kBool);
-    std::vector<Tensor> out;
-    for (int64_t i = 0; i < kWords; i++) {
-      Tensor logits = average_->step(t, state);
-      logits.select(1, 1).fill_(-1e9);
-      t = logits.argmax(1) * alive;
-      alive = alive.logical_and(t > 0);
-      out.push_back(t);
-    }
-    return torch::stack(out, 1);
+    return greedy_captions(average_, half.to(torch::kFloat32) / average_->input_sd);
   }
 
   std::unique_ptr<Vocabulary> vocabulary_;

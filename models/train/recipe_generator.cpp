@@ -6,11 +6,12 @@
 
 /// Caption and layout hint to a 128x128 picture: a conditional GAN with discriminators on frozen features.
 /// Mismatched captions and hints are negatives; a contrastive text loss and a hint classification loss on the
-/// same features keep words and poses apart.
+/// same features keep words and poses apart. A fifth of the captions are the captioner's own: they are what
+/// a receiver paints from. A part of the pictures get another picture's hint, as when a receiver draws one.
 namespace gsem::train {
 namespace {
 
-constexpr int64_t kNoHint = 127;
+constexpr double kOwnCaptions = 0.2, kOtherHint = 0.15;
 
 class GeneratorRecipe : public AveragedRecipe<nets::Generator> {
 public:
@@ -39,19 +40,18 @@ public:
                  mirrored = torch::rand({info.batch}) < 0.5;
     Tensor x = to_unit(train_.pictures.index_select(0, b));
     x = torch::where(mirrored.view({-1, 1, 1, 1}), x.flip(3), x).contiguous(at::MemoryFormat::ChannelsLast);
-    const Tensor dropped = torch::rand({info.batch}) < 0.1;
     Condition c;
-    c.hint = train_.codes.index_select(0, b)
-                 .gather(1, mirrored.to(torch::kInt64).unsqueeze(1))
-                 .squeeze(1)
-                 .masked_fill(dropped, kNoHint);
+    c.hint = train_.codes.index_select(0, b).gather(1, mirrored.to(torch::kInt64).unsqueeze(1)).squeeze(1);
     nets::TextEncoderImpl::Output text;
     {
       torch::NoGradGuard no_grad;
-      text = text_->te(train_.tokens.select(1, info.random.below(kCaptions)).index_select(0, b));
+      text = text_->te(captions(b, info.random));
     }
     c.sentence = text.sentence;
-    Condition wrong = c;
+    Condition wrong = c, shown = c; // `shown`: what the painted picture is to show
+    const Tensor others = train_.codes.select(1, 0).index_select(
+        0, torch::randint(train_.codes.size(0), {info.batch}, torch::kInt64));
+    shown.hint = torch::where(torch::rand({info.batch}) < kOtherHint, others, c.hint);
     (info.step % 2 ? wrong.sentence : wrong.hint) = info.step % 2 ? c.sentence.roll(1, 0) : c.hint.roll(1, 0);
 
     net_->train();
@@ -60,14 +60,14 @@ public:
     {
       Bf16Scope scope(context_->bf16);
       painted = net_(torch::randn({info.batch, nets::GeneratorImpl::kNoiseWidth}), text.words, text.sentence,
-                     text.mask, c.hint);
+                     text.mask, shown.hint);
       std::vector<Tensor> real, fake;
       {
         torch::NoGradGuard no_grad;
         real = discriminator_->mix((*features_)(augment(x, info.random)));
         fake = discriminator_->mix((*features_)(augment(painted.detach(), info.random)));
       }
-      judged = discriminator_loss(discriminator_, real, fake, &c, &wrong);
+      judged = discriminator_loss(discriminator_, real, fake, &c, &wrong, &shown);
     }
     critic_->zero_grad();
     judged.backward();
@@ -79,21 +79,23 @@ public:
     {
       Bf16Scope scope(context_->bf16);
       f = (*features_)(augment(painted, info.random));
-      fooled = adversarial_loss(discriminator_, discriminator_->mix(f), &c);
+      fooled = adversarial_loss(discriminator_, discriminator_->mix(f), &shown);
     }
     const Tensor seen = text_->embed(f[3].to(torch::kFloat32).mean({2, 3}));
     const Tensor words =
         torch::cross_entropy_loss(12 * torch::mm(seen, text.sentence.t()), torch::arange(info.batch));
-    const Tensor layout = layout_loss(f[2], c.hint, dropped);
+    const Tensor layout = layout_loss(f[2], shown.hint);
+    const Tensor prior = torch::cross_entropy_loss(net_->layouts(text.sentence), c.hint);
     adam_->zero_grad();
-    (fooled + words + layout).backward();
+    (fooled + words + layout + prior).backward();
     adam_->step(context_->rate(2e-4));
     set_requires_grad(*discriminator_, true);
     update_average(*average_, *net_, std::min(0.999, 1 - std::pow(double(info.step + 1), -0.7)));
     return {{"judged", judged.item<double>()},
             {"fooled", fooled.item<double>()},
             {"text", words.item<double>()},
-            {"hint", layout.item<double>()}};
+            {"hint", layout.item<double>()},
+            {"prior", prior.item<double>()}};
   }
 
   TensorMap state() override {
@@ -150,7 +152,7 @@ public:
 
 private:
   struct Part {
-    Tensor pictures, tokens, codes; ///< u8 [N,3,128,128], [N,10,20], [N,2]; undefined when there are none
+    Tensor pictures, tokens, own, codes; ///< u8 [N,3,128,128], [N,10,20], [N,20], [N,2]; undefined if none
   };
 
   Part read(Context& context, const Vocabulary& vocabulary, bool train) {
@@ -166,7 +168,23 @@ private:
     part.codes = cached(context, train ? "codes-train" : "codes-test", print, [&] {
                    return TensorMap{{"codes", layout_codes(*features_, hint_, pictures, context.bf16)}};
                  }).at("codes");
+    if (train)
+      part.own =
+          cached(
+              context, "own-captions",
+              fingerprint(context.data, indices,
+                          {role_file(context, "backbone"), role_file(context, "captioner")}),
+              [&] {
+                return TensorMap{{"tokens", own_captions(context, *features_, vocabulary.size(), indices)}};
+              })
+              .at("tokens");
     return part;
+  }
+
+  /// One caption of each picture of `b`: [B,20].
+  Tensor captions(const Tensor& b, StepRandom& random) const {
+    const Tensor human = train_.tokens.select(1, random.below(kCaptions)).index_select(0, b);
+    return torch::where(torch::rand({b.size(0), 1}) < kOwnCaptions, train_.own.index_select(0, b), human);
   }
 
   /// Mean squared distance of real pictures to their own code: the unit of the hint loss.
@@ -183,12 +201,9 @@ private:
     return std::max(1e-6, sum / double(some.size(0)));
   }
 
-  Tensor layout_loss(const Tensor& features, const Tensor& hint, const Tensor& dropped) {
+  Tensor layout_loss(const Tensor& features, const Tensor& hint) {
     const Tensor logits = -torch::cdist(hint_->project(features), hint_->centroids).pow(2) * (12 / spread_);
-    const Tensor kept = dropped.logical_not().to(torch::kFloat32);
-    const Tensor each =
-        torch::cross_entropy_loss(logits, hint.clamp_max(kNoHint - 1), {}, at::Reduction::None);
-    return (each * kept).sum() / kept.sum().clamp_min(1);
+    return torch::cross_entropy_loss(logits, hint);
   }
 
   /// Pictures of a part's first captions, as a receiver paints them: no added noise planes.

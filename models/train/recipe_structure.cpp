@@ -5,12 +5,11 @@
 #include "models/train/losses.hpp"
 #include "models/train/stage_inputs.hpp"
 
-#include <array>
-
 /// Base picture and coded map to a picture: a little L1 (more of it comes out grey), feature distance, the
-/// base's colours in coarse cells, after a while a weak adversarial term, and on whole captioned pictures a
-/// contrastive text term (without it the base's colours are ignored). A quarter of a batch are general
-/// photos. The base is blank or wrong often enough that neither is relied on.
+/// base's colours (wherever they are in a painted one, whose shapes are elsewhere than the map's; in their
+/// places in a general photo's), nothing that repeats with the pixel shuffles, the edges of the map, after a
+/// while an adversarial term, and on whole captioned pictures a contrastive text term. A quarter of a batch
+/// are general photos. The base is blank or wrong often enough that neither is relied on.
 namespace gsem::train {
 namespace {
 
@@ -26,6 +25,7 @@ public:
     features_ = std::make_unique<FrozenFeatures>(context);
     text_ = TextSide(load_vocabulary(context).size());
     load_frozen(*text_, context, "text");
+    load_frozen(*edges_, context, "edges");
     in_ = structure_inputs(context, true);
     test_ = structure_inputs(context, false);
     if (!in_.maps.defined())
@@ -97,22 +97,32 @@ public:
       fooled = adversarial_loss(discriminator_, discriminator_->mix(seen), conditional ? &c : nullptr);
     }
     const Tensor l1 = (y - x).abs().mean(), distance = feature_distance(seen, wanted);
-    const Tensor colours = colour_distance(y, base, birds);
+    const Tensor colours = colour_distance(y, base, birds),
+                 pattern = torch::relu(shuffle_pattern(y) - shuffle_pattern(x)).mean();
     Tensor words = torch::zeros({});
     if (conditional) {
       const Tensor own = c.sentence.narrow(0, 0, birds),
                    shown = text_->embed(seen[3].narrow(0, 0, birds).to(torch::kFloat32).mean({2, 3}));
       words = torch::cross_entropy_loss(12 * torch::mm(shown, own.t()), torch::arange(birds));
     }
+    Tensor edges;
+    {
+      Bf16Scope scope(context_->bf16);
+      edges = edges_->forward(y.contiguous(at::MemoryFormat::ChannelsLast)).to(torch::kFloat32);
+    }
+    edges = (edges - (map / 2 + 0.5)).abs().mean();
     adam_->zero_grad();
-    // Adversarial too strong or too early: grey embossings of the map.
-    (0.5 * l1 + 3 * colours + distance + (info.step >= kQuietSteps ? 0.03 : 0.0) * fooled + 0.3 * words)
+    // Adversarial too early: grey embossings of the map.
+    (0.5 * l1 + 3 * colours + 20 * pattern + 4 * edges + distance +
+     (info.step >= kQuietSteps ? 0.06 : 0.0) * fooled + 0.3 * words)
         .backward();
     adam_->step(rate(6e-4, info), 5);
     set_requires_grad(*discriminator_, true);
     update_average(*average_, *net_, info.step > 300 ? 0.995 : 0.98);
     return {{"l1", l1.item<double>()},
             {"colours", colours.item<double>()},
+            {"pattern", pattern.item<double>()},
+            {"edges", edges.item<double>()},
             {"features", distance.item<double>()},
             {"judged", judged.item<double>()},
             {"fooled", fooled.item<double>()},
@@ -174,20 +184,31 @@ private:
     return context_->rate(own) * fall * std::min(1.0, double(info.step + 1) / 100);
   }
 
-  /// Cells of a painted base (the first `birds`) are larger: its shapes are elsewhere than the map's. A blank
-  /// base asks for nothing.
+  /// Over cells of 16x16, without the pictures whose base is blank: distance of the two sets of colours of
+  /// the first `birds` (sliced Wasserstein-1 along random directions: where a colour is does not count), of
+  /// the colours in their places of the others.
   static Tensor colour_distance(const Tensor& y, const Tensor& base, int64_t birds) {
-    const Tensor given = (base.abs().amax({1, 2, 3}) > 0).to(torch::kFloat32).view({-1, 1, 1, 1});
-    auto cells = [](const Tensor& v, int64_t from, int64_t to, int64_t side) {
-      return torch::adaptive_avg_pool2d(v.slice(0, from, to).contiguous(), {side, side});
+    auto cells = [](const Tensor& v) {
+      return torch::adaptive_avg_pool2d(v.contiguous(), {16, 16}).flatten(2).transpose(1, 2);
     };
-    Tensor sum = torch::zeros({});
-    const int64_t n = y.size(0);
-    for (const auto& [from, to, side] : {std::array<int64_t, 3>{0, birds, 4}, {birds, n, 16}})
-      if (to > from) {
-        const Tensor apart = (cells(y, from, to, side) - cells(base, from, to, side)).abs();
-        sum = sum + (apart * given.slice(0, from, to)).mean() * double(to - from) / double(n);
-      }
+    const Tensor given = (base.abs().amax({1, 2, 3}) > 0).to(torch::kFloat32);
+    const Tensor a = cells(y), b = cells(base), directions = torch::randn({3, 12});
+    auto sorted = [&](const Tensor& v) {
+      return std::get<0>(torch::matmul(v.slice(0, 0, birds), directions / directions.norm(2, 0)).sort(1));
+    };
+    const Tensor anywhere = (sorted(a) - sorted(b)).abs().mean({1, 2}),
+                 in_place = (a - b).slice(0, birds).abs().mean({1, 2});
+    return (torch::cat({anywhere, in_place}) * given).mean();
+  }
+
+  /// How much repeats every 4 pixels over 16, and every 8 over 32 [N]: pixel shuffles leave such dots.
+  static Tensor shuffle_pattern(const Tensor& v) {
+    Tensor sum = torch::zeros({v.size(0)});
+    for (int64_t n : {4, 8}) {
+      const Tensor phases =
+          torch::avg_pool2d(torch::pixel_unshuffle(v.contiguous(), n), 4).view({v.size(0), 3, n * n, -1});
+      sum = sum + (phases - phases.mean(2, true)).abs().mean({1, 2, 3});
+    }
     return sum;
   }
 
@@ -214,6 +235,7 @@ private:
 
   std::unique_ptr<FrozenFeatures> features_;
   TextSide text_{nullptr};
+  nets::EdgeNet edges_;
   Discriminator discriminator_;
   std::unique_ptr<Adam> critic_;
   StructureInputs in_, test_;

@@ -190,17 +190,22 @@ StructureInputs structure_inputs(const Context& context, bool train) {
                    // the generator knows.
                    Tensor code = layout(features(small, 3)[2]);
                    const Tensor mine = has.slice(0, i, end);
-                   for (int64_t j = 0; j < n; j++)
-                     if (context.data.entries[views[size_t(i + j)].entry].kind != Kind::Object)
-                       code[j] = kNoHint;
                    const auto said = text->te(tokens.slice(0, i, end).select(1, random.below(kCaptions)));
                    const auto column = mine.to(torch::kFloat32).unsqueeze(1);
+                   const Tensor drawn =
+                       torch::multinomial(generator->layouts(said.sentence * column).softmax(1), 1);
+                   Tensor hint = code.clone();
+                   for (int64_t j = 0; j < n; j++)
+                     if (context.data.entries[views[size_t(i + j)].entry].kind != Kind::Object) {
+                       code[j] = drawn[j][0];
+                       hint[j] = kNoHint;
+                     }
                    const Tensor painted = generator(torch::randn({n, nets::GeneratorImpl::kNoiseWidth}),
                                                     said.words, said.sentence * column, said.mask, code);
                    bases.push_back(torch::where(mine.view({-1, 1, 1, 1}), from_unit(painted),
                                                 torch::full({1}, 127, torch::kUInt8)));
                    sentences.push_back(text->te(tokens.slice(0, i, end).select(1, 0)).sentence * column);
-                   hints.push_back(code);
+                   hints.push_back(hint);
                  }
                  return TensorMap{{"maps", torch::cat(maps)},
                                   {"bases", torch::cat(bases)},

@@ -5,7 +5,8 @@
  *
  * Codes texts as captions (layer 1) with the tables of a profile, without any network: one text buffer, one
  * caption. Any UTF-8 text of at most 4096 bytes is coded exactly, except that a line break at its very end is
- * taken off. Typed text has no layout hint. Text without time gets that of its arrival.
+ * taken off. Typed text has no layout hint: the receiver draws a layout that goes with the words. Text
+ * without time gets that of its arrival.
  *
  * ## Example launch line
  * |[

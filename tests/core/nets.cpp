@@ -276,7 +276,7 @@ void generator_stops() {
   m->eval();
   const Tensor z = torch::randn({1, 64}), words = torch::randn({1, 20, 128}),
                sentence = torch::randn({1, 128});
-  const Tensor mask = torch::ones({1, 20}), hint = torch::tensor({int64_t(127)});
+  const Tensor mask = torch::ones({1, 20}), hint = torch::tensor({int64_t(126)});
   const Tensor y = m(z, words, sentence, mask, hint);
   CHECK(y.size(2) == 128 && y.abs().max().item<float>() <= 1);
   CHECK(torch::equal(y, m(z, words, sentence, mask, hint))); // no hidden noise in eval mode

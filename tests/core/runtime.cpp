@@ -169,6 +169,8 @@ void philox() {
   CHECK(std::equal(odd.begin(), odd.end(), a.begin()));
 }
 
+constexpr int64_t kLikelyLayouts[] = {3, 90}; ///< of pictures whose caption has no hint
+
 // ---- a profile of random weights -----------------------------------------------------------------
 
 struct Fixture {
@@ -192,7 +194,10 @@ struct Fixture {
         "captioner", [](auto&) {}, kWordCount);
     write<nets::TextEncoder>(
         "text", [](auto&) {}, kWordCount);
-    write<nets::Generator>("generator");
+    write<nets::Generator>("generator", [](auto& m) {
+      for (int64_t layout : kLikelyLayouts)
+        m->named_parameters()["lp.bias"][layout] = 60;
+    });
     write<nets::Upscale>("upscale");
     write<nets::EdgeNet>("edges");
     write<nets::StructureSynthesis>("structure");
@@ -330,6 +335,28 @@ void semantic(const Fixture& f) {
   CHECK(far > 0 && std::abs(far - back) < 1e-6f);
   // One object a profile; a part that nobody asked for is an error, not a crash.
   CHECK(acquire_semantic(f.profile, kFast, true, false, error) == m);
+}
+
+/// A caption without a hint is painted in a layout drawn from the likely ones, the same each time.
+void layout_without_hint(const Fixture& f) {
+  std::string error;
+  const auto m = acquire_semantic(f.profile, kFast, false, true, error);
+  CHECK(m != nullptr);
+  if (!m)
+    return;
+  int seen[2] = {};
+  for (uint8_t i = 0; i < 16; ++i) {
+    entropy::Caption caption{i % 2 ? kWords[3 + i / 4] : kWords[4 + i / 4], entropy::kNoHint, uint8_t(i / 8)};
+    Picture drawn, again, told[2];
+    CHECK(m->paint(caption, drawn, {}) && m->paint(caption, again, {}) && drawn.data == again.data);
+    for (int k = 0; k < 2; ++k) {
+      caption.hint = uint8_t(kLikelyLayouts[k]);
+      CHECK(m->paint(caption, told[k], {}));
+      seen[k] += drawn.data == told[k].data;
+    }
+    CHECK(told[0].data != told[1].data);
+  }
+  CHECK(seen[0] + seen[1] == 16 && seen[0] > 0 && seen[1] > 0);
 }
 
 void parts(const Fixture& f) {
