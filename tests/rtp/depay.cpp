@@ -584,7 +584,39 @@ GST_START_TEST(versions) {
 }
 GST_END_TEST
 
+/// Decoders hear of each change of max-layer once, before the first unit that it is about.
+GST_START_TEST(max_layer_is_told_downstream) {
+  Sender sender(stream::header({1, 2, 3}), kQuiet);
+  Receiver receiver(sender.caps());
+  Ptr<GstElement> depay(gst_harness_find_element(receiver.harness(), "rtpsemanticdepay"));
+  std::vector<guint> told;
+  int unit = 0;
+  for (guint most : {3u, 2u, 2u, 1u, 3u}) {
+    g_object_set(depay.get(), "max-layer", most, nullptr);
+    for (const auto& packet :
+         sender.send(uint64_t(unit),
+                     {{1, stream::payload(1, 9)}, {2, stream::payload(2, 40)}, {3, stream::payload(3, 50)}}))
+      receiver.push(packet);
+    ++unit;
+    while (GstEvent* event = gst_harness_try_pull_event(receiver.harness())) {
+      guint layer = 0;
+      if (gst_event_has_name(event, "semantic-max-layer")) {
+        fail_unless_equals_int(GST_EVENT_TYPE(event), GST_EVENT_CUSTOM_DOWNSTREAM);
+        fail_unless(gst_structure_get_uint(gst_event_get_structure(event), "max-layer", &layer));
+        told.push_back(layer);
+      }
+      gst_event_unref(event);
+    }
+    const auto units = receiver.take();
+    fail_unless_equals_int(units.size(), 1);
+    fail_unless_equals_int(units[0].layers.size(), most);
+  }
+  fail_unless(told == std::vector<guint>({2, 1, 3}));
+}
+GST_END_TEST
+
 static void fill(TCase* tc) {
+  tcase_add_test(tc, max_layer_is_told_downstream);
   tcase_add_test(tc, every_packet_and_every_pair_lost);
   tcase_add_test(tc, bursts_lost);
   tcase_add_test(tc, round_trip_is_byte_exact);
