@@ -134,6 +134,40 @@ GST_START_TEST(redundancy_counts) {
 }
 GST_END_TEST
 
+/// 2 kbit/s with IP, UDP and RTP headers, copies on: each caption comes, and twice more.
+GST_START_TEST(at_2_kbit_captions_come) {
+  Filter filter("target-bitrate=2000", stream::header({1, 2, 3}), "rtpsemanticpay repeat-start=false");
+  constexpr int kSeconds = 20;
+  double bits = 0, worst = 0, window = 0;
+  std::map<uint16_t, int> captions; // by the number of their unit
+  for (int i = 0; i < kSeconds * 25; ++i) {
+    filter.push_bytes(filter.writer().unit(uint64_t(i), live_unit(i)), uint64_t(i));
+    while (GstBuffer* buffer = gst_harness_try_pull(filter.harness())) {
+      const double size = double(gst_buffer_get_size(buffer) + 28) * 8;
+      const Contents all = contents(read_packet(buffer));
+      gst_buffer_unref(buffer);
+      bits += size;
+      window += size;
+      if (all.descriptor.fragment)
+        ++captions[all.descriptor.number];
+      for (const auto& entry : all.entries)
+        if (entry.type != RtpEntry::Type::StreamHeader)
+          ++captions[entry.type == RtpEntry::Type::Repeat ? entry.number : all.descriptor.number];
+    }
+    if ((i + 1) % 50 == 0) {
+      worst = i > 100 ? std::max(worst, window / 2) : 0;
+      window = 0;
+    }
+  }
+  fail_unless(bits / kSeconds < 2000 && worst < 2000, "%.0f bit/s, %.0f over 2 s", bits / kSeconds, worst);
+  fail_unless(captions.size() >= kSeconds * 25 / kCaptionEach);
+  const auto thrice =
+      std::count_if(captions.begin(), captions.end(), [](const auto& c) { return c.second >= 3; });
+  fail_unless(thrice >= kSeconds * 25 / kCaptionEach - 1, "%d of them sent again", int(thrice));
+  fail_unless_equals_uint64(filter.counter("caption", "sent"), kSeconds * 25 / kCaptionEach);
+}
+GST_END_TEST
+
 GST_START_TEST(small_packets_cost_more) {
   guint64 bytes[2] = {};
   int at = 0;
@@ -384,6 +418,7 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, at_20_kbit_maps_still_come);
   tcase_add_test(tc, the_rate_is_kept_on_the_wire);
   tcase_add_test(tc, redundancy_counts);
+  tcase_add_test(tc, at_2_kbit_captions_come);
   tcase_add_test(tc, small_packets_cost_more);
   tcase_add_test(tc, down_at_once_up_after_the_hold_time);
   tcase_add_test(tc, a_rate_between_two_rungs_is_steady);
