@@ -203,6 +203,19 @@ gboolean on_message(GstBus*, GstMessage* message, gpointer loop) {
   return TRUE;
 }
 
+/// Ends all connections and waits for their threads: these use the studio, which goes next.
+void close_server(GstRTSPServer* server) {
+  GstRTSPSessionPool* sessions = gst_rtsp_server_get_session_pool(server);
+  gst_rtsp_server_client_filter(
+      server, [](GstRTSPServer*, GstRTSPClient*, gpointer) { return GST_RTSP_FILTER_REMOVE; }, nullptr);
+  gst_rtsp_session_pool_filter(
+      sessions, [](GstRTSPSessionPool*, GstRTSPSession*, gpointer) { return GST_RTSP_FILTER_REMOVE; },
+      nullptr);
+  g_object_unref(sessions);
+  g_object_unref(server);
+  gst_rtsp_thread_pool_cleanup();
+}
+
 gboolean stop(gpointer loop) {
   g_main_loop_quit(static_cast<GMainLoop*>(loop));
   return G_SOURCE_CONTINUE;
@@ -250,6 +263,6 @@ int main(int argc, char** argv) {
   g_main_loop_run(loop);
   gst_bus_remove_watch(bus);
   gst_object_unref(bus);
-  g_object_unref(server);
+  close_server(server);
   g_main_loop_unref(loop);
 }
