@@ -579,6 +579,7 @@ int main() {
   {
     Fixture f;
     semantic(f);
+    layout_without_hint(f);
     parts(f);
     structure(f);
     signal(f);
