@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
   app.add_option("--out", s.out, "Folder for checkpoints, caches, NET.csv and NET.png")
       ->capture_default_str();
   app.add_option("--export", s.export_file,
-                 "Write the finished weights here, for gst-semantic-pack (of published networks: gst-semantic-import) (reference-damsm: a "
+                 "Write the finished weights here, for gst-semantic-pack, those of published networks for "
+                 "gst-semantic-import (reference-damsm: a "
                  "folder)");
   app.add_option("--steps", s.steps,
                  "Length of the run in steps (default: the recipe's, when --minutes is not given either)")

@@ -123,6 +123,8 @@ private:
     line(format("| another picture's map | %.3f | %.3f | %.3f |", e_.other_edges.precision,
                 e_.other_edges.recall, e_.other_edges.f));
     line();
+    line("The maps' own codecs side by side, VTM among them: [map-codecs.md](map-codecs.md).");
+    line();
   }
 
   void examples() {
