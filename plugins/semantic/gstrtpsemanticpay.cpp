@@ -22,6 +22,7 @@
 #include "plugins/semantic/copy_query.hpp"
 #include "plugins/semantic/deadline_timer.hpp"
 #include "plugins/semantic/layer_caps.hpp"
+#include "plugins/semantic/rtp_copies.hpp"
 #include "plugins/semantic/rtp_packer.hpp"
 #include "plugins/semantic/rtp_settings.hpp"
 
@@ -31,7 +32,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <deque>
 
 GST_DEBUG_CATEGORY_STATIC(gst_rtp_semantic_pay_debug);
 #define GST_CAT_DEFAULT gst_rtp_semantic_pay_debug
@@ -48,23 +48,6 @@ constexpr guint kDefaultKeyMapRedundancy = 1, kMostMapRedundancy = 4;
 
 /// What a repeat waits for a unit to travel with, when the frame rate is not known, and at most.
 constexpr GstClockTime kUsualFrame = 40 * GST_MSECOND, kLongestFrame = 200 * GST_MSECOND;
-
-/// The caption to be sent again.
-struct Repeats {
-  Bytes caption;
-  RtpLayer layer;
-  uint16_t number = 0;
-  std::deque<GstClockTime> due; ///< ascending
-  guint rides = 0;              ///< units that still take it along
-};
-
-/// A map to be sent again with the next units.
-struct MapCopy {
-  Bytes data;
-  RtpLayer layer;
-  uint16_t number = 0;
-  guint rides = 0;
-};
 
 struct Counters {
   guint64 units = 0, empty_units = 0, packets = 0, headers = 0, repeats = 0, map_repeats = 0;
@@ -83,8 +66,7 @@ struct Pay {
   uint16_t number = 0; ///< of the next unit
   bool sent_unit = false;
   GstClockTime last_pts = GST_CLOCK_TIME_NONE; ///< of the last unit sent
-  Repeats repeats;
-  std::deque<MapCopy> map_copies;                  ///< oldest first
+  RtpCopies copies;
   Sparing sparing;                                 ///< what semanticlayerfilter has no rate for
   GstClockTime timed_repeat = GST_CLOCK_TIME_NONE; ///< the one the timer waits for
   Ptr<GstCaps> measured_caps;                      ///< `extension_bytes` are of these
@@ -261,25 +243,14 @@ static void add_layers(GstRtpSemanticPay* self, const AccessUnitHeader& unit, By
   }
 }
 
-static void arm_repeats(GstRtpSemanticPay* self, const std::vector<RtpEntry>& entries, GstClockTime now) {
+static void take_caption(GstRtpSemanticPay* self, const std::vector<RtpEntry>& layers, GstClockTime now) {
   Pay& pay = *self->priv;
-  for (const auto& entry : entries) {
-    if (entry.type != RtpEntry::Type::Layer || entry.layer.kind != LayerKind::Caption)
-      continue;
-    pay.repeats.due.clear();
-    pay.repeats.rides = 0;
-    if (!entry.layer.key)
-      return;
-    pay.repeats.caption.assign(entry.data.begin(), entry.data.end());
-    pay.repeats.layer = entry.layer;
-    pay.repeats.number = pay.number;
-    pay.repeats.rides = pay.caption_redundancy;
-    if (!GST_CLOCK_TIME_IS_VALID(now))
-      return;
+  std::vector<unsigned> delays;
+  {
     ObjectLock lock(self);
-    for (unsigned delay : pay.repeat_delays)
-      pay.repeats.due.push_back(now + delay * GST_MSECOND);
+    delays = pay.repeat_delays;
   }
+  pay.copies.take_caption(layers, pay.number, pay.caption_redundancy, now, delays);
 }
 
 static CopySettings copies_of(const Pay& pay) {
@@ -292,54 +263,16 @@ static CopySettings copies_of(const Pay& pay) {
   return copies;
 }
 
-/// The maps of this unit, for the next ones. Without a key map all that refer to it are lost.
-static void keep_maps(Pay& pay, const std::vector<RtpEntry>& entries) {
-  if (pay.sparing.maps)
-    return;
-  for (const auto& entry : entries) {
-    if (entry.type != RtpEntry::Type::Layer || entry.layer.kind != LayerKind::Structure)
-      continue;
-    const CopySettings copies = copies_of(pay);
-    const RtpLayer& layer = entry.layer;
-    const guint rides = map_rides(layer.key, layer.discardable, layer.temporal_id, copies);
-    if (rides > 0)
-      pay.map_copies.push_back({Bytes(entry.data.begin(), entry.data.end()), entry.layer, pay.number, rides});
-  }
-}
-
-static RtpEntry repeat_entry(const RtpLayer& layer, uint16_t number, const Bytes& data) {
-  RtpEntry entry;
-  entry.type = RtpEntry::Type::Repeat;
-  entry.layer = layer;
-  entry.number = number;
-  entry.data = data;
-  return entry;
-}
-
-/// Whether the caption goes along with this unit, or alone: those whose time has come go out as one.
-static bool repeat_due(Pay& pay, GstClockTime now, bool of_unit) {
-  Repeats& repeats = pay.repeats;
-  bool due = of_unit && repeats.rides > 0;
-  if (due)
-    --repeats.rides;
-  const GstClockTime wait = pay.sparing.maps && !of_unit ? kSparingWait : 0;
-  while (!repeats.due.empty() && GST_CLOCK_TIME_IS_VALID(now) && repeats.due.front() + wait <= now) {
-    repeats.due.pop_front();
-    due = true;
-  }
-  return due;
-}
-
 /// Running time at which the next repeat goes out alone: a frame after it is due and could have arrived here
 /// with a unit. None when there is none, or the pipeline is not live.
 static GstClockTime lonely_repeat_time(GstRtpSemanticPay* self) {
   Pay& pay = *self->priv;
-  if (pay.repeats.due.empty() || !pay.sent_unit)
+  const GstClockTime next = pay.copies.next_caption();
+  if (!GST_CLOCK_TIME_IS_VALID(next) || !pay.sent_unit)
     return GST_CLOCK_TIME_NONE;
   auto* base = GST_RTP_BASE_PAYLOAD(self);
   const auto latency = live_latency(GST_RTP_BASE_PAYLOAD_SINKPAD(base));
-  const GstClockTime due =
-      gst_segment_to_running_time(&base->segment, GST_FORMAT_TIME, pay.repeats.due.front());
+  const GstClockTime due = gst_segment_to_running_time(&base->segment, GST_FORMAT_TIME, next);
   if (!latency || !GST_CLOCK_TIME_IS_VALID(due))
     return GST_CLOCK_TIME_NONE;
   const GstClockTime frame = pay.header_bytes.empty() ? GST_CLOCK_TIME_NONE : frame_duration(pay.header);
@@ -349,7 +282,7 @@ static GstClockTime lonely_repeat_time(GstRtpSemanticPay* self) {
 
 static void watch_repeats(GstRtpSemanticPay* self) {
   Pay& pay = *self->priv;
-  const GstClockTime next = pay.repeats.due.empty() ? GST_CLOCK_TIME_NONE : pay.repeats.due.front();
+  const GstClockTime next = pay.copies.next_caption();
   if (next == pay.timed_repeat)
     return;
   pay.timed_repeat = next;
@@ -429,7 +362,7 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
   const bool new_caption = std::any_of(
       layers.begin(), layers.end(), [](const auto& entry) { return entry.layer.kind == LayerKind::Caption; });
   if (new_caption)
-    arm_repeats(self, layers, now);
+    take_caption(self, layers, now);
 
   RtpEntry extra;
   const bool header = !layers.empty() && header_due(pay, unit, now);
@@ -441,16 +374,12 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
     pay.header_time = now;
     pay.want_header = false;
   }
-  const bool repeat = !new_caption && (of_unit || pay.sent_unit) && repeat_due(pay, now, !layers.empty());
+  const GstClockTime wait = pay.sparing.maps && layers.empty() ? kSparingWait : 0;
+  const bool repeat =
+      !new_caption && (of_unit || pay.sent_unit) && pay.copies.caption_due(now, !layers.empty(), wait);
   if (repeat)
-    entries.push_back(repeat_entry(pay.repeats.layer, pay.repeats.number, pay.repeats.caption));
-  const size_t map_repeats = layers.empty() ? 0 : pay.map_copies.size();
-  for (size_t i = 0; i < map_repeats; ++i) {
-    MapCopy& copy = pay.map_copies[i];
-    if (copy.rides > 0)
-      --copy.rides;
-    entries.push_back(repeat_entry(copy.layer, copy.number, copy.data));
-  }
+    entries.push_back(pay.copies.caption());
+  const size_t map_repeats = layers.empty() ? 0 : pay.copies.add_maps(entries);
   entries.insert(entries.end(), layers.begin(), layers.end());
 
   bool left_out = false;
@@ -464,7 +393,8 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
   }
   const bool first = of_unit && !pay.sent_unit;
   if (of_unit) {
-    keep_maps(pay, layers);
+    if (!pay.sparing.maps) // without a key map all that refer to it are lost
+      pay.copies.take_maps(layers, pay.number, copies_of(pay));
     ++pay.number;
     pay.sent_unit = true;
     pay.last_pts = now;
@@ -474,7 +404,7 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
   GstFlowReturn flow = push_payloads(self, payloads, input, mapped, of_unit ? now : pay.last_pts, of_unit);
   if (first && flow == GST_FLOW_OK)
     flow = send_first_again(self, layers, input, mapped, now);
-  std::erase_if(pay.map_copies, [](const MapCopy& copy) { return copy.rides == 0; });
+  pay.copies.drop_spent_maps();
   return flow;
 }
 
@@ -527,8 +457,7 @@ static void forget_time(Pay& pay) {
   pay.timer.disarm();
   pay.timed_repeat = GST_CLOCK_TIME_NONE;
   pay.timestamps = TimestampState{};
-  pay.repeats = Repeats{};
-  pay.map_copies.clear();
+  pay.copies = RtpCopies{};
   pay.sent_header = false;
   pay.header_time = GST_CLOCK_TIME_NONE;
 }
@@ -559,7 +488,7 @@ static void send_lonely_repeat(GstRtpSemanticPay* self) {
       pay.timer.arm(time);
     else
       send_unit(self, AccessUnitHeader{}, {}, nullptr, {},
-                pay.repeats.due.front() + (pay.sparing.maps ? kSparingWait : 0));
+                pay.copies.next_caption() + (pay.sparing.maps ? kSparingWait : 0));
   }
   GST_PAD_STREAM_UNLOCK(sink);
 }
@@ -571,7 +500,7 @@ static gboolean sink_event(GstRTPBasePayload* base, GstEvent* event) {
   if (GST_EVENT_TYPE(event) == GST_EVENT_GAP)
     take_gap(self, event);
   if (read_sparing_event(event, self->priv->sparing) && self->priv->sparing.maps)
-    self->priv->map_copies.clear();
+    self->priv->copies.drop_maps();
   if (GST_EVENT_TYPE(event) == GST_EVENT_EOS)
     self->priv->timer.disarm();
   return GST_RTP_BASE_PAYLOAD_CLASS(gst_rtp_semantic_pay_parent_class)->sink_event(base, event);
