@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 namespace gsem::eval {
 
@@ -163,6 +164,7 @@ void write_map_codecs(const MapCodecTable& table, const std::string& docs, const
                    r.payload, r.header, r.psnr, r.f, r.encode, r.decode);
   for (const auto& m : table.missing)
     text += "\nNot measured: " + m + "\n";
+  std::filesystem::create_directories(docs);
   write_file(docs + "/map-codecs.md", text);
 }
 
