@@ -3,6 +3,7 @@
 // key maps, damage.
 #include "vtm_bridge/map_codec.hpp"
 #include "tests/core/check.hpp"
+#include "tests/core/map_drawing.hpp"
 #include "vtm_bridge/av1_payload.hpp"
 
 #include <algorithm>
@@ -12,34 +13,9 @@
 
 using namespace gsem;
 using namespace gsem::maps;
+using namespace map_drawing;
 
 namespace {
-
-/// Soft closed curves on black, moving with `time`.
-Map draw(int width, int height, int time) {
-  Map map{width, height, Bytes(size_t(width) * size_t(height))};
-  for (int y = 0; y < height; y++)
-    for (int x = 0; x < width; x++) {
-      const double u = double(x - time) / width - 0.5, v = double(y) / height - 0.5;
-      const double radius = std::sqrt(u * u + v * v) + 0.05 * std::sin(7 * std::atan2(v, u));
-      const double distance = std::min(std::fabs(radius - 0.3), std::fabs(radius - 0.12)) * 50;
-      map.data[size_t(y) * size_t(width) + size_t(x)] = uint8_t(255 * std::exp(-distance * distance));
-    }
-  return map;
-}
-
-MapView view(const Map& map) {
-  return {map.data.data(), map.width, map.height, map.width};
-}
-
-double squared_error(const Map& a, const Map& b) {
-  if (a.data.size() != b.data.size())
-    return 1e9;
-  double sum = 0;
-  for (size_t i = 0; i < a.data.size(); i++)
-    sum += std::pow(double(a.data[i]) - double(b.data[i]), 2);
-  return sum / double(a.data.size());
-}
 
 std::unique_ptr<MapEncoder> encoder_for(int width, int height, int quantiser, bool live,
                                         int key_interval = 50) {

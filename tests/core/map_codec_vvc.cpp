@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Structure maps through VVenC and vvdec; through VTM's programs too where $GST_SEMANTIC_VTM_DIR has them.
 #include "tests/core/check.hpp"
+#include "tests/core/map_drawing.hpp"
 #include "vtm_bridge/map_rate.hpp"
 #include "vtm_bridge/vvc_nal.hpp"
 
@@ -12,33 +13,12 @@
 
 using namespace gsem;
 using namespace gsem::maps;
+using namespace map_drawing;
 
 namespace {
 
-/// Soft closed curves on black.
-Map draw(int width, int height, int time) {
-  Map map{width, height, Bytes(size_t(width) * size_t(height))};
-  for (int y = 0; y < height; y++)
-    for (int x = 0; x < width; x++) {
-      const double u = double(x - time) / width - 0.5, v = double(y) / height - 0.5;
-      const double radius = std::sqrt(u * u + v * v) + 0.05 * std::sin(7 * std::atan2(v, u));
-      const double distance = std::min(std::fabs(radius - 0.3), std::fabs(radius - 0.12)) * 50;
-      map.data[size_t(y) * size_t(width) + size_t(x)] = uint8_t(255 * std::exp(-distance * distance));
-    }
-  return map;
-}
-
-MapView view(const Map& map) {
-  return {map.data.data(), map.width, map.height, map.width};
-}
-
 double psnr(const Map& a, const Map& b) {
-  if (a.data.size() != b.data.size())
-    return 0;
-  double sum = 0;
-  for (size_t i = 0; i < a.data.size(); i++)
-    sum += std::pow(double(a.data[i]) - double(b.data[i]), 2);
-  return 10 * std::log10(255.0 * 255 * double(a.data.size()) / std::max(sum, 1e-9));
+  return 10 * std::log10(255.0 * 255 / std::max(squared_error(a, b), 1e-9));
 }
 
 std::unique_ptr<MapEncoder> encoder_for(int width, int height, int quantiser, const char* codec = "vvc") {

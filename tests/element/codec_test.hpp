@@ -6,6 +6,7 @@
 #include "gst/semantic/layer_meta.hpp"
 #include "gst/semantic/ptr.hpp"
 #include "tests/element/leaks.hpp"
+#include "tests/element/refusal.hpp"
 
 #include <gst/check/gstcheck.h>
 #include <gst/check/gstharness.h>
@@ -249,24 +250,13 @@ inline void refuses_wrong_video(const char* factory) {
 /// set right.
 inline void fails_without_profile(const char* factory) {
   Ptr<GstElement> element(GST_ELEMENT(gst_object_ref_sink(gst_element_factory_make(factory, nullptr))));
-  Ptr<GstBus> bus(gst_bus_new());
-  gst_element_set_bus(element.get(), bus.get());
   g_object_set(element.get(), "profile", "no-such-profile", nullptr);
   fail_unless_equals_int(gst_element_set_state(element.get(), GST_STATE_READY), GST_STATE_CHANGE_SUCCESS);
-  fail_unless_equals_int(gst_element_set_state(element.get(), GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
-  Ptr<GstMessage> message(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_ERROR));
-  fail_unless(message != nullptr);
-  GError* error = nullptr;
-  gchar* debug = nullptr;
-  gst_message_parse_error(message.get(), &error, &debug);
-  fail_unless(g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND));
-  fail_unless(std::strstr(error->message, "no-such-profile") != nullptr);
-  g_error_free(error);
-  g_free(debug);
+  const std::string said = refusal(element.get());
+  fail_unless(said.substr(0, said.find('\n')).find("no-such-profile") != said.npos, "%s", said.c_str());
   g_object_set(element.get(), "profile", "birds", nullptr);
   fail_unless(gst_element_set_state(element.get(), GST_STATE_PAUSED) != GST_STATE_CHANGE_FAILURE);
   gst_element_set_state(element.get(), GST_STATE_NULL);
-  gst_element_set_bus(element.get(), nullptr);
 }
 
 /// Main of a test whose every case needs the trained weights.

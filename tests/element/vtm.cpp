@@ -2,6 +2,7 @@
 // structenc and structdec with codec=vtm, whose programs are played by tests/core/fake_vtm.cpp
 // ($GSEM_FAKE_VTM): it codes maps exactly, and misbehaves as $FAKE_VTM says.
 #include "tests/element/coded_layers.hpp"
+#include "tests/element/refusal.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -130,22 +131,11 @@ GST_START_TEST(test_missing_programs) {
   GstElement* element = encoder();
   g_object_set(element, "vtm-dir", "/nowhere/vtm", nullptr);
   Ptr<GstElement> owner(GST_ELEMENT(gst_object_ref_sink(element)));
-  Ptr<GstBus> bus(gst_bus_new());
-  gst_element_set_bus(element, bus.get());
-  fail_unless_equals_int(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
-  Ptr<GstMessage> message(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_ERROR));
-  fail_unless(message != nullptr);
-  GError* error = nullptr;
-  gchar* debug = nullptr;
-  gst_message_parse_error(message.get(), &error, &debug);
-  fail_unless(g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND));
-  fail_unless(std::strstr(debug, "/nowhere/vtm") != nullptr, "%s", debug);
-  g_error_free(error);
-  g_free(debug);
+  const std::string said = refusal(element);
+  fail_unless(said.find("/nowhere/vtm") != said.npos, "%s", said.c_str());
   g_object_set(element, "vtm-dir", vtm_folder().c_str(), nullptr);
   fail_unless(gst_element_set_state(element, GST_STATE_PAUSED) != GST_STATE_CHANGE_FAILURE);
   gst_element_set_state(element, GST_STATE_NULL);
-  gst_element_set_bus(element, nullptr);
 }
 GST_END_TEST
 

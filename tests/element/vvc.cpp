@@ -2,6 +2,7 @@
 // structenc and structdec with codec=vvc: the libraries where built with them ($GSEM_HAVE_VVC), otherwise a
 // refusal that says what to do.
 #include "tests/element/coded_layers.hpp"
+#include "tests/element/refusal.hpp"
 
 #include <cmath>
 
@@ -103,20 +104,9 @@ GST_END_TEST
 
 GST_START_TEST(test_absent) {
   Ptr<GstElement> element(GST_ELEMENT(gst_object_ref_sink(encoder("vvc"))));
-  Ptr<GstBus> bus(gst_bus_new());
-  gst_element_set_bus(element.get(), bus.get());
-  fail_unless_equals_int(gst_element_set_state(element.get(), GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
-  Ptr<GstMessage> message(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_ERROR));
-  fail_unless(message != nullptr);
-  GError* error = nullptr;
-  gchar* debug = nullptr;
-  gst_message_parse_error(message.get(), &error, &debug);
-  fail_unless(g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND));
-  fail_unless(std::strstr(debug, "docs/vtm.md") != nullptr, "%s", debug);
-  g_error_free(error);
-  g_free(debug);
+  const std::string said = refusal(element.get());
+  fail_unless(said.find("docs/vtm.md") != said.npos, "%s", said.c_str());
   gst_element_set_state(element.get(), GST_STATE_NULL);
-  gst_element_set_bus(element.get(), nullptr);
 }
 GST_END_TEST
 
