@@ -22,29 +22,24 @@
 #include "plugins/semantic/copy_query.hpp"
 #include "plugins/semantic/deadline_timer.hpp"
 #include "plugins/semantic/layer_caps.hpp"
+#include "plugins/semantic/pay_header.hpp"
+#include "plugins/semantic/pay_settings.hpp"
 #include "plugins/semantic/rtp_copies.hpp"
-#include "plugins/semantic/rtp_packer.hpp"
-#include "plugins/semantic/rtp_settings.hpp"
+#include "plugins/semantic/rtp_packets.hpp"
 
 #include <gst/rtp/rtp.h>
 #include <gst/video/video.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 
-GST_DEBUG_CATEGORY_STATIC(gst_rtp_semantic_pay_debug);
+GST_DEBUG_CATEGORY(gst_rtp_semantic_pay_debug);
 #define GST_CAT_DEFAULT gst_rtp_semantic_pay_debug
 
 using namespace gsem;
 using namespace gsem::bitstream;
 
 namespace {
-
-constexpr int kDefaultConfigInterval = 2;
-constexpr char kDefaultCaptionRepeat[] = "40,200";
-constexpr guint kDefaultCaptionRedundancy = 8, kMostCaptionRedundancy = 64;
-constexpr guint kDefaultKeyMapRedundancy = 1, kMostMapRedundancy = 4;
 
 /// What a repeat waits for a unit to travel with, when the frame rate is not known, and at most.
 constexpr GstClockTime kUsualFrame = 40 * GST_MSECOND, kLongestFrame = 200 * GST_MSECOND;
@@ -53,15 +48,17 @@ struct Counters {
   guint64 units = 0, empty_units = 0, packets = 0, headers = 0, repeats = 0, map_repeats = 0;
 };
 
+/// What goes along with the layers of a unit.
+struct Extras {
+  bool header = false, caption = false;
+  size_t maps = 0;
+};
+
 /// Streaming thread, but for what says otherwise.
-struct Pay {
+struct Pay : PaySettings {
   Pay(GstElement* owner, std::function<void()> repeat_due) : timer(owner, std::move(repeat_due)) {}
   DeadlineTimer timer; ///< for repeats that no unit takes along
-  StreamHeader header;
-  Bytes header_bytes;
-  bool announced = false; ///< `header_bytes` are in the caps
-  bool sent_header = false;
-  GstClockTime header_time = GST_CLOCK_TIME_NONE;
+  PayHeader header;
   TimestampState timestamps;
   uint16_t number = 0; ///< of the next unit
   bool sent_unit = false;
@@ -72,18 +69,7 @@ struct Pay {
   Ptr<GstCaps> measured_caps;                      ///< `extension_bytes` are of these
   size_t extension_bytes = 0;
   bool warned_header = false;
-
-  std::atomic<int> config_interval{kDefaultConfigInterval};
-  std::atomic<int> number_offset{-1};
-  std::atomic<guint> caption_redundancy{kDefaultCaptionRedundancy};
-  std::atomic<guint> key_map_redundancy{kDefaultKeyMapRedundancy}, map_redundancy{0};
-  std::atomic<bool> repeat_start{true};
-  std::atomic<guint> header_size{0};    ///< of `header_bytes`
-  std::atomic<bool> want_header{false}; ///< downstream asked for a key unit
-  // under the object lock
-  std::string repeat_text = kDefaultCaptionRepeat;
-  std::vector<unsigned> repeat_delays{40, 200}; ///< ms
-  Counters counters;
+  Counters counters; ///< under the object lock
 };
 
 } // namespace
@@ -96,17 +82,7 @@ struct _GstRtpSemanticPay {
 G_DEFINE_TYPE(GstRtpSemanticPay, gst_rtp_semantic_pay, GST_TYPE_RTP_BASE_PAYLOAD)
 GST_ELEMENT_REGISTER_DEFINE(rtpsemanticpay, "rtpsemanticpay", GST_RANK_NONE, GST_TYPE_RTP_SEMANTIC_PAY)
 
-enum {
-  PROP_0,
-  PROP_CAPTION_REPEAT,
-  PROP_CAPTION_REDUNDANCY,
-  PROP_KEY_MAP_REDUNDANCY,
-  PROP_MAP_REDUNDANCY,
-  PROP_REPEAT_START,
-  PROP_CONFIG_INTERVAL,
-  PROP_NUMBER_OFFSET,
-  PROP_STATS
-};
+enum { PROP_STATS = kPaySettings };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
     "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_STREAM_PARSED_TEMPLATE));
@@ -120,34 +96,18 @@ static gboolean announce(GstRtpSemanticPay* self) {
   auto* base = GST_RTP_BASE_PAYLOAD(self);
   gst_rtp_base_payload_set_options(base, "video", TRUE, "X-SEMANTIC", 90000);
   const std::string version = std::to_string(kMajorVersion);
-  if (pay.header_bytes.empty())
+  if (!pay.header.known())
     return gst_rtp_base_payload_set_outcaps(base, "version", G_TYPE_STRING, version.c_str(), nullptr);
-  Ptr<gchar> config(g_base64_encode(pay.header_bytes.data(), pay.header_bytes.size()));
-  unsigned highest = 1;
-  for (const auto& layer : pay.header.layers)
-    highest = std::max(highest, unsigned(layer.kind));
-  pay.announced = true;
+  pay.header.set_announced();
   return gst_rtp_base_payload_set_outcaps(base, "version", G_TYPE_STRING, version.c_str(), "layers",
-                                          G_TYPE_STRING, std::to_string(highest).c_str(), "config",
-                                          G_TYPE_STRING, config.get(), nullptr);
+                                          G_TYPE_STRING, std::to_string(pay.header.highest_layer()).c_str(),
+                                          "config", G_TYPE_STRING, pay.header.config().get(), nullptr);
 }
 
 /// `size`: bytes of the header at the start of `data`, 0 when there is none to be trusted.
 static void take_header(GstRtpSemanticPay* self, ByteView data, size_t& size) {
-  Pay& pay = *self->priv;
-  StreamHeader header;
-  if (parse_stream_header(data, header, size) != Status::Ok) {
+  if (!self->priv->header.take(data, size))
     GST_WARNING_OBJECT(self, "a damaged stream header");
-    size = 0;
-    return;
-  }
-  const ByteView bytes = data.first(size);
-  if (std::equal(bytes.begin(), bytes.end(), pay.header_bytes.begin(), pay.header_bytes.end()))
-    return;
-  pay.header = std::move(header);
-  pay.header_bytes.assign(bytes.begin(), bytes.end());
-  pay.header_size = guint(bytes.size());
-  pay.announced = pay.sent_header = false;
 }
 
 static gboolean set_caps(GstRTPBasePayload* base, GstCaps* caps) {
@@ -159,21 +119,6 @@ static gboolean set_caps(GstRTPBasePayload* base, GstCaps* caps) {
       take_header(self, ByteView(map.data(), map.size()), size);
   }
   return announce(self);
-}
-
-/// In-band with units of which something decodes without earlier ones: who joins there sees it at once.
-static bool header_due(const Pay& pay, const AccessUnitHeader& unit, GstClockTime now) {
-  const int interval = pay.config_interval;
-  if (interval == 0 || pay.header_bytes.empty())
-    return false;
-  if (!pay.sent_header)
-    return true;
-  if (std::none_of(unit.layers.begin(), unit.layers.end(), [](const auto& l) { return l.key && !l.lost; }))
-    return false;
-  if (interval < 0)
-    return unit.key || pay.want_header;
-  return pay.want_header || !GST_CLOCK_TIME_IS_VALID(now) || now < pay.header_time ||
-         now - pay.header_time >= guint(interval) * GST_SECOND;
 }
 
 // ---- packets ----------------------------------------------------------------------------------------------
@@ -188,41 +133,6 @@ static size_t max_payload(GstRtpSemanticPay* self, GstBuffer* input) {
   }
   const size_t room = gst_rtp_buffer_calc_payload_len(GST_RTP_BASE_PAYLOAD_MTU(base), 0, 0);
   return std::max(room, pay.extension_bytes + kMinRtpPayload) - pay.extension_bytes;
-}
-
-/// Layer data that lies in `input`, mapped at `mapped`, is not copied.
-static GstBuffer* make_packet(GstRtpSemanticPay* self, const RtpPayload& payload, GstBuffer* input,
-                              const guint8* mapped, gsize mapped_size, GstClockTime pts) {
-  const ByteView own(payload.own);
-  size_t written = payload.pieces.empty() ? own.size() : payload.pieces[0].at;
-  GstBuffer* packet =
-      gst_rtp_base_payload_allocate_output_buffer(GST_RTP_BASE_PAYLOAD(self), guint(written), 0, 0);
-  GstRTPBuffer rtp = GST_RTP_BUFFER_INIT;
-  gst_rtp_buffer_map(packet, GST_MAP_WRITE, &rtp);
-  memcpy(gst_rtp_buffer_get_payload(&rtp), own.data(), written);
-  gst_rtp_buffer_unmap(&rtp);
-  for (size_t i = 0; i < payload.pieces.size(); ++i) {
-    const ByteView data = payload.pieces[i].data;
-    const bool inside = data.data() >= mapped && data.data() + data.size() <= mapped + mapped_size;
-    GstBuffer* piece = inside ? gst_buffer_copy_region(input, GST_BUFFER_COPY_MEMORY,
-                                                       gsize(data.data() - mapped), data.size())
-                              : new_buffer(data.data(), data.size());
-    packet = gst_buffer_append(packet, piece);
-    const size_t until = i + 1 < payload.pieces.size() ? payload.pieces[i + 1].at : own.size();
-    if (until > written)
-      packet = gst_buffer_append(packet, new_buffer(own.data() + written, until - written));
-    written = until;
-  }
-  GST_BUFFER_PTS(packet) = pts;
-  return packet;
-}
-
-static void mark_last(GstBuffer* packet) {
-  GstRTPBuffer rtp = GST_RTP_BUFFER_INIT;
-  gst_rtp_buffer_map(packet, GST_MAP_READWRITE, &rtp);
-  gst_rtp_buffer_set_marker(&rtp, TRUE);
-  gst_rtp_buffer_unmap(&rtp);
-  GST_BUFFER_FLAG_SET(packet, GST_BUFFER_FLAG_MARKER);
 }
 
 // ---- access units -----------------------------------------------------------------------------------------
@@ -275,7 +185,7 @@ static GstClockTime lonely_repeat_time(GstRtpSemanticPay* self) {
   const GstClockTime due = gst_segment_to_running_time(&base->segment, GST_FORMAT_TIME, next);
   if (!latency || !GST_CLOCK_TIME_IS_VALID(due))
     return GST_CLOCK_TIME_NONE;
-  const GstClockTime frame = pay.header_bytes.empty() ? GST_CLOCK_TIME_NONE : frame_duration(pay.header);
+  const GstClockTime frame = pay.header.frame();
   return due + *latency + (pay.sparing.maps ? kSparingWait : 0) +
          (GST_CLOCK_TIME_IS_VALID(frame) ? std::min(frame, kLongestFrame) : kUsualFrame);
 }
@@ -293,14 +203,13 @@ static void watch_repeats(GstRtpSemanticPay* self) {
     pay.timer.disarm();
 }
 
-static void count(GstRtpSemanticPay* self, bool unit, bool header, bool repeat, size_t map_repeats,
-                  size_t packets) {
+static void count(GstRtpSemanticPay* self, bool of_unit, const Extras& extras, size_t packets) {
   ObjectLock lock(self);
   Counters& c = self->priv->counters;
-  ++(unit ? c.units : c.empty_units);
-  c.headers += header;
-  c.repeats += repeat;
-  c.map_repeats += map_repeats;
+  ++(of_unit ? c.units : c.empty_units);
+  c.headers += extras.header;
+  c.repeats += extras.caption;
+  c.map_repeats += extras.maps;
   c.packets += packets;
 }
 
@@ -308,14 +217,8 @@ static GstFlowReturn push_payloads(GstRtpSemanticPay* self, const std::vector<Rt
                                    GstBuffer* input, ByteView mapped, GstClockTime pts, bool of_unit) {
   if (payloads.empty())
     return GST_FLOW_OK;
-  GstBufferList* list = gst_buffer_list_new_sized(guint(payloads.size()));
-  for (const auto& payload : payloads) {
-    GstBuffer* packet = make_packet(self, payload, input, mapped.data(), mapped.size(), pts);
-    if (of_unit && &payload == &payloads.back())
-      mark_last(packet);
-    gst_buffer_list_add(list, packet);
-  }
-  return gst_rtp_base_payload_push_list(GST_RTP_BASE_PAYLOAD(self), list);
+  auto* base = GST_RTP_BASE_PAYLOAD(self);
+  return gst_rtp_base_payload_push_list(base, make_packets(base, payloads, input, mapped, pts, of_unit));
 }
 
 /// Of the first unit, at once: the stream header, the caption and a key map. Until one of them comes nothing
@@ -326,10 +229,10 @@ static GstFlowReturn send_first_again(GstRtpSemanticPay* self, const std::vector
   if (!pay.repeat_start)
     return GST_FLOW_OK;
   std::vector<RtpEntry> entries;
-  if (pay.sent_header) {
+  if (pay.header.sent()) {
     RtpEntry& header = entries.emplace_back();
     header.type = RtpEntry::Type::StreamHeader;
-    header.data = pay.header_bytes;
+    header.data = pay.header.bytes();
   }
   for (const auto& entry : layers) {
     const bool caption = entry.layer.kind == LayerKind::Caption && entry.layer.key;
@@ -349,6 +252,36 @@ static GstFlowReturn send_first_again(GstRtpSemanticPay* self, const std::vector
   return push_payloads(self, payloads, input, mapped, now, false);
 }
 
+/// What goes in front of the layers: the stream header when that is due, and copies of earlier units' layers.
+static Extras add_extras(Pay& pay, const AccessUnitHeader& unit, bool new_caption, bool any_layer,
+                         GstClockTime now, std::vector<RtpEntry>& entries) {
+  Extras extras;
+  extras.header = any_layer && pay.header.due(pay.config_interval, unit, now);
+  if (extras.header) {
+    RtpEntry& header = entries.emplace_back();
+    header.type = RtpEntry::Type::StreamHeader;
+    header.data = pay.header.bytes();
+    pay.header.note_sent(now);
+  }
+  const bool of_unit = !unit.layers.empty();
+  const GstClockTime wait = pay.sparing.maps && !any_layer ? kSparingWait : 0;
+  extras.caption = !new_caption && (of_unit || pay.sent_unit) && pay.copies.caption_due(now, any_layer, wait);
+  if (extras.caption)
+    entries.push_back(pay.copies.caption());
+  extras.maps = any_layer ? pay.copies.add_maps(entries) : 0;
+  return extras;
+}
+
+static void warn_left_out(GstRtpSemanticPay* self) {
+  Pay& pay = *self->priv;
+  if (pay.warned_header)
+    return;
+  pay.warned_header = true;
+  GST_WARNING_OBJECT(self, "a stream header of %zu bytes or a caption does not fit into packets of %u bytes",
+                     pay.header.bytes().size(), GST_RTP_BASE_PAYLOAD_MTU(self));
+}
+
+/// `unit` without layers: a time at which there was none, but copies may go.
 static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& unit, ByteView section,
                                GstBuffer* input, ByteView mapped, GstClockTime now) {
   Pay& pay = *self->priv;
@@ -358,39 +291,18 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
   uint8_t set = 0;
   for (const auto& layer : unit.layers)
     set |= uint8_t(1u << unsigned(layer.kind));
-  // What rides along is of earlier units: asked before this unit's own caption takes its place.
   const bool new_caption = std::any_of(
       layers.begin(), layers.end(), [](const auto& entry) { return entry.layer.kind == LayerKind::Caption; });
   if (new_caption)
     take_caption(self, layers, now);
-
-  RtpEntry extra;
-  const bool header = !layers.empty() && header_due(pay, unit, now);
-  if (header) {
-    extra.type = RtpEntry::Type::StreamHeader;
-    extra.data = pay.header_bytes;
-    entries.push_back(extra);
-    pay.sent_header = true;
-    pay.header_time = now;
-    pay.want_header = false;
-  }
-  const GstClockTime wait = pay.sparing.maps && layers.empty() ? kSparingWait : 0;
-  const bool repeat =
-      !new_caption && (of_unit || pay.sent_unit) && pay.copies.caption_due(now, !layers.empty(), wait);
-  if (repeat)
-    entries.push_back(pay.copies.caption());
-  const size_t map_repeats = layers.empty() ? 0 : pay.copies.add_maps(entries);
+  const Extras extras = add_extras(pay, unit, new_caption, !layers.empty(), now, entries);
   entries.insert(entries.end(), layers.begin(), layers.end());
 
   bool left_out = false;
   const uint16_t number = of_unit ? pay.number : uint16_t(pay.number - 1);
   const auto payloads = pack_unit(number, set, entries, max_payload(self, input), left_out);
-  if (left_out && header && !pay.warned_header) {
-    pay.warned_header = true;
-    GST_WARNING_OBJECT(self,
-                       "a stream header of %zu bytes or a caption does not fit into packets of %u bytes",
-                       pay.header_bytes.size(), GST_RTP_BASE_PAYLOAD_MTU(self));
-  }
+  if (left_out && extras.header)
+    warn_left_out(self);
   const bool first = of_unit && !pay.sent_unit;
   if (of_unit) {
     if (!pay.sparing.maps) // without a key map all that refer to it are lost
@@ -399,7 +311,7 @@ static GstFlowReturn send_unit(GstRtpSemanticPay* self, const AccessUnitHeader& 
     pay.sent_unit = true;
     pay.last_pts = now;
   }
-  count(self, of_unit, header, repeat, map_repeats, payloads.size());
+  count(self, of_unit, extras, payloads.size());
   watch_repeats(self);
   GstFlowReturn flow = push_payloads(self, payloads, input, mapped, of_unit ? now : pay.last_pts, of_unit);
   if (first && flow == GST_FLOW_OK)
@@ -421,15 +333,15 @@ static GstFlowReturn send_buffer(GstRtpSemanticPay* self, GstBuffer* buffer) {
     size_t size = 0;
     if (rest.size() >= 4 && std::equal(rest.begin(), rest.begin() + 4, "GSEM")) {
       take_header(self, rest, size);
-      if (!pay.announced && size && !announce(self))
+      if (!pay.header.announced() && size && !announce(self))
         return GST_FLOW_NOT_NEGOTIATED;
     } else {
       AccessUnitHeader unit;
       if (parse_access_unit_header(rest, unit, size, &pay.timestamps) == Status::Ok) {
         const ByteView section = rest.subspan(size);
         GstClockTime now = GST_BUFFER_PTS(buffer);
-        if (!GST_CLOCK_TIME_IS_VALID(now) && !pay.header_bytes.empty())
-          now = tick_time(pay.header, unit.timestamp);
+        if (!GST_CLOCK_TIME_IS_VALID(now) && pay.header.known())
+          now = tick_time(pay.header.header(), unit.timestamp);
         const GstFlowReturn flow = send_unit(self, unit, section, buffer, data, now);
         if (flow != GST_FLOW_OK)
           return flow;
@@ -458,8 +370,7 @@ static void forget_time(Pay& pay) {
   pay.timed_repeat = GST_CLOCK_TIME_NONE;
   pay.timestamps = TimestampState{};
   pay.copies = RtpCopies{};
-  pay.sent_header = false;
-  pay.header_time = GST_CLOCK_TIME_NONE;
+  pay.header.forget_time();
 }
 
 /// No access unit at this time. One that was lost on the way here uses up a number, so that receivers see it.
@@ -509,7 +420,7 @@ static gboolean sink_event(GstRTPBasePayload* base, GstEvent* event) {
 static gboolean src_event(GstRTPBasePayload* base, GstEvent* event) {
   // Whoever asks for a key unit may lack the stream header as well.
   if (gst_video_event_is_force_key_unit(event))
-    GST_RTP_SEMANTIC_PAY(base)->priv->want_header = true;
+    GST_RTP_SEMANTIC_PAY(base)->priv->header.ask();
   return GST_RTP_BASE_PAYLOAD_CLASS(gst_rtp_semantic_pay_parent_class)->src_event(base, event);
 }
 
@@ -524,7 +435,7 @@ static gboolean query(GstRTPBasePayload* base, GstPad* pad, GstQuery* query) {
   copies.header_interval =
       (interval < 0 ? 1 : guint64(interval)) * GST_SECOND; // key units come as often, about
   ObjectLock lock(base);
-  copies.header_bytes = pay.header_size;
+  copies.header_bytes = pay.header.size();
   for (unsigned delay : pay.repeat_delays)
     copies.repeats[copies.repeat_count++] = delay * GST_MSECOND;
   answer_copy_query(query, copies);
@@ -534,10 +445,8 @@ static gboolean query(GstRTPBasePayload* base, GstPad* pad, GstQuery* query) {
 static void reset(GstRtpSemanticPay* self) {
   Pay& pay = *self->priv;
   forget_time(pay);
-  pay.header = StreamHeader{};
-  pay.header_bytes.clear();
-  pay.header_size = 0;
-  pay.announced = pay.sent_unit = pay.want_header = pay.warned_header = false;
+  pay.header.reset();
+  pay.sent_unit = pay.warned_header = false;
   pay.sparing = Sparing{};
   pay.last_pts = GST_CLOCK_TIME_NONE;
   pay.measured_caps.reset();
@@ -575,79 +484,17 @@ static GstStructure* make_stats(GstRtpSemanticPay* self) {
                            "map-repeats", G_TYPE_UINT64, c.map_repeats, nullptr);
 }
 
-static void set_caption_repeat(GstRtpSemanticPay* self, const char* text) {
-  std::vector<unsigned> delays;
-  if (!parse_repeat_delays(text ? text : "", delays)) {
-    GST_WARNING_OBJECT(self, "caption-repeat: '%s' is not a list of up to %zu times in ms, 1 to %u", text,
-                       kMaxRepeats, kMaxRepeatDelay);
-    return;
-  }
-  ObjectLock lock(self);
-  self->priv->repeat_text = text ? text : "";
-  self->priv->repeat_delays = std::move(delays);
-}
-
 static void set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
-  auto* self = GST_RTP_SEMANTIC_PAY(object);
-  switch (id) {
-  case PROP_CAPTION_REPEAT:
-    set_caption_repeat(self, g_value_get_string(value));
-    break;
-  case PROP_CAPTION_REDUNDANCY:
-    self->priv->caption_redundancy = g_value_get_uint(value);
-    break;
-  case PROP_KEY_MAP_REDUNDANCY:
-    self->priv->key_map_redundancy = g_value_get_uint(value);
-    break;
-  case PROP_MAP_REDUNDANCY:
-    self->priv->map_redundancy = g_value_get_uint(value);
-    break;
-  case PROP_REPEAT_START:
-    self->priv->repeat_start = g_value_get_boolean(value);
-    break;
-  case PROP_CONFIG_INTERVAL:
-    self->priv->config_interval = g_value_get_int(value);
-    break;
-  case PROP_NUMBER_OFFSET:
-    self->priv->number_offset = g_value_get_int(value);
-    break;
-  default:
+  if (!set_pay_property(object, *GST_RTP_SEMANTIC_PAY(object)->priv, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-  }
 }
 
 static void get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
   auto* self = GST_RTP_SEMANTIC_PAY(object);
-  switch (id) {
-  case PROP_CAPTION_REPEAT: {
-    ObjectLock lock(self);
-    g_value_set_string(value, self->priv->repeat_text.c_str());
-    break;
-  }
-  case PROP_CAPTION_REDUNDANCY:
-    g_value_set_uint(value, self->priv->caption_redundancy);
-    break;
-  case PROP_KEY_MAP_REDUNDANCY:
-    g_value_set_uint(value, self->priv->key_map_redundancy);
-    break;
-  case PROP_MAP_REDUNDANCY:
-    g_value_set_uint(value, self->priv->map_redundancy);
-    break;
-  case PROP_REPEAT_START:
-    g_value_set_boolean(value, self->priv->repeat_start);
-    break;
-  case PROP_CONFIG_INTERVAL:
-    g_value_set_int(value, self->priv->config_interval);
-    break;
-  case PROP_NUMBER_OFFSET:
-    g_value_set_int(value, self->priv->number_offset);
-    break;
-  case PROP_STATS:
+  if (id == PROP_STATS)
     g_value_take_boxed(value, make_stats(self));
-    break;
-  default:
+  else if (!get_pay_property(object, *self->priv, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-  }
 }
 
 static void finalize(GObject* object) {
@@ -665,48 +512,7 @@ static void gst_rtp_semantic_pay_class_init(GstRtpSemanticPayClass* klass) {
   object->set_property = set_property;
   object->get_property = get_property;
   object->finalize = finalize;
-  const auto flags = [](int more) { return GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | more); };
-  g_object_class_install_property(
-      object, PROP_CAPTION_REPEAT,
-      g_param_spec_string(
-          "caption-repeat", "Caption repeats",
-          "Times in ms after which a caption is sent again with the packets of a later access "
-          "unit, separated by commas; empty: never",
-          kDefaultCaptionRepeat, flags(GST_PARAM_MUTABLE_PLAYING)));
-  g_object_class_install_property(
-      object, PROP_CAPTION_REDUNDANCY,
-      g_param_spec_uint("caption-redundancy", "Caption redundancy",
-                        "With how many of the next access units a caption is sent again", 0,
-                        kMostCaptionRedundancy, kDefaultCaptionRedundancy, flags(GST_PARAM_MUTABLE_PLAYING)));
-  g_object_class_install_property(
-      object, PROP_KEY_MAP_REDUNDANCY,
-      g_param_spec_uint("key-map-redundancy", "Key map redundancy",
-                        "With how many of the next access units a map that others refer to is sent again", 0,
-                        kMostMapRedundancy, kDefaultKeyMapRedundancy, flags(GST_PARAM_MUTABLE_PLAYING)));
-  g_object_class_install_property(
-      object, PROP_MAP_REDUNDANCY,
-      g_param_spec_uint(
-          "map-redundancy", "Map redundancy",
-          "With how many of the next access units any map is sent again; receivers' jitter buffers "
-          "must wait for so many pictures",
-          0, kMostMapRedundancy, 0, flags(GST_PARAM_MUTABLE_PLAYING)));
-  g_object_class_install_property(
-      object, PROP_REPEAT_START,
-      g_param_spec_boolean("repeat-start", "Repeat the start",
-                           "Send the stream header, caption and key map of the first access unit again at "
-                           "once: nothing can be shown before they are there",
-                           TRUE, flags(GST_PARAM_MUTABLE_READY)));
-  g_object_class_install_property(
-      object, PROP_CONFIG_INTERVAL,
-      g_param_spec_int("config-interval", "Configuration interval",
-                       "Seconds between in-band stream headers (-1: with every key unit, 0: never, receivers "
-                       "have it from the caps)",
-                       -1, 3600, kDefaultConfigInterval, flags(GST_PARAM_MUTABLE_PLAYING)));
-  g_object_class_install_property(
-      object, PROP_NUMBER_OFFSET,
-      g_param_spec_int("unit-number-offset", "Unit number offset",
-                       "Number of the first access unit in the payload descriptors (-1: random)", -1, 65535,
-                       -1, flags(GST_PARAM_MUTABLE_READY)));
+  install_pay_properties(object);
   g_object_class_install_property(
       object, PROP_STATS,
       g_param_spec_boxed("stats", "Statistics",
