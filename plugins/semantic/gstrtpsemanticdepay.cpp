@@ -22,17 +22,16 @@
 
 #include "gst/semantic/max_layer.hpp"
 #include "plugins/semantic/deadline_timer.hpp"
-#include "plugins/semantic/layer_caps.hpp"
-#include "plugins/semantic/rtp_assembler.hpp"
+#include "plugins/semantic/depay_counters.hpp"
+#include "plugins/semantic/rtp_source.hpp"
+#include "plugins/semantic/unit_writer.hpp"
 
 #include <gst/rtp/rtp.h>
 #include <gst/video/video.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
-#include <optional>
 
 GST_DEBUG_CATEGORY_STATIC(gst_rtp_semantic_depay_debug);
 #define GST_CAT_DEFAULT gst_rtp_semantic_depay_debug
@@ -43,60 +42,27 @@ using namespace gsem::bitstream;
 namespace {
 
 constexpr size_t kLayers = kLayerNames.size();
-constexpr int kClockRate = 90000;
 /// More lost units than this in a row become one GAP event together: a forged number must not cost much.
 constexpr unsigned kMaxGaps = 64;
-/// Key units are asked for at most once in this time.
-constexpr int kRequestInterval = kClockRate;
-/// Least time for the packets of a unit to come, when nothing upstream waits for late ones and the frame rate
-/// is not known; and the most that is taken for a frame of a slow stream.
-constexpr GstClockTime kUsualFrame = 40 * GST_MSECOND, kLongestFrame = 200 * GST_MSECOND;
-/// A jitter buffer gives up on a lost packet when the picture is due, and only then lets go of those behind
-/// it.
-constexpr GstClockTime kReleaseSlack = 20 * GST_MSECOND;
 /// A stream header as `config`, base64.
 constexpr size_t kMaxConfig = 16384;
 
-struct LayerCounters {
-  guint64 present = 0, lost = 0;
-};
-
-struct Counters {
-  RtpCounters packets;
-  guint64 units = 0, key_requests = 0, due_units = 0, due_pictures = 0;
-  std::array<LayerCounters, kLayers> layers;
-};
-
-/// What belongs to one RTP source; streaming thread only.
-struct Source {
-  std::optional<guint32> ssrc;
-  // Time as the units' timestamps count it: from the first unit on.
-  std::optional<guint32> last_rtp_time;
-  gint64 elapsed = 0; ///< 90 kHz
-  std::optional<guint64> last_tick;
-  GstClockTime last_pts = GST_CLOCK_TIME_NONE;    ///< of the last picture of which anything was said
-  bool waiting = true;                            ///< for a unit that decodes alone
-  std::optional<int> key_map;                     ///< number of the last key map that came
-  std::optional<guint32> request_time;            ///< RTP time of the last request
-  std::optional<uint16_t> timed_unit;             ///< number of the unit that `due` is about
-  GstClockTime due = GST_CLOCK_TIME_NONE;         ///< running time
-  GstClockTime picture_due = GST_CLOCK_TIME_NONE; ///< running time; of the picture after `last_pts`
-  std::optional<GstClockTime> latency;            ///< upstream; none: not live
-};
-
-struct Depay : Source {
+struct Depay : RtpSource {
   Depay(RtpAssembler::Handler handler, GstElement* owner, std::function<void()> unit_due)
       : assembler(std::move(handler)), timer(owner, std::move(unit_due)) {}
   RtpAssembler assembler;
   DeadlineTimer timer;
-  Bytes announced; ///< stream header of the caps on the source pad
-  TimestampState timestamps;
-  bool header_due = true; ///< the next unit begins with the stream header
-  Counters counters;      ///< changed under the object lock
+  UnitWriter writer;      ///< its stream header is that of the caps on the source pad
+  DepayCounters counters; ///< changed under the object lock
 
   std::atomic<bool> request_keyframe{true}, wait_for_keyframe{false};
   std::atomic<guint> max_layer{kLayers};
   guint told_max_layer = kLayers; ///< streaming thread
+
+  /// A picture's time, NONE when not known.
+  GstClockTime frame() const {
+    return assembler.have_header() ? frame_duration(assembler.header()) : GST_CLOCK_TIME_NONE;
+  }
 };
 
 } // namespace
@@ -121,10 +87,8 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
 
 static void request_key_unit(GstRtpSemanticDepay* self, guint32 rtp_time, const char* why) {
   Depay& depay = *self->priv;
-  if (!depay.request_keyframe ||
-      (depay.request_time && std::abs(gint32(rtp_time - *depay.request_time)) < kRequestInterval))
+  if (!depay.request_keyframe || !depay.may_request(rtp_time))
     return;
-  depay.request_time = rtp_time;
   GST_DEBUG_OBJECT(self, "asking for a key unit: %s", why);
   {
     ObjectLock lock(self);
@@ -134,63 +98,22 @@ static void request_key_unit(GstRtpSemanticDepay* self, guint32 rtp_time, const 
                      gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
 }
 
-/// First byte of a structure payload: docs/bitstream.md, "Payloads".
-static bool key_map_missing(Source& source, const ReceivedUnit& unit) {
-  constexpr int kDelta = 1, kKeyMap = 2;
-  for (const auto& layer : unit.layers) {
-    if (layer.layer.kind != LayerKind::Structure)
-      continue;
-    if (layer.lost)
-      return layer.layer.key && !layer.layer.discardable;
-    const int type = layer.data[0] & 3, number = layer.data[0] >> 4;
-    if (type == kKeyMap)
-      source.key_map = number;
-    return type == kDelta && source.key_map != number;
-  }
-  return false;
-}
-
 // ---- access units -----------------------------------------------------------------------------------------
 
 static bool announce(GstRtpSemanticDepay* self) {
   Depay& depay = *self->priv;
   const Bytes& bytes = depay.assembler.header_bytes();
-  if (depay.announced == bytes)
+  if (depay.writer.stream_header() == bytes)
     return true;
   StreamHeader header;
   size_t size = 0;
   bool known_profile = false;
   if (read_header(bytes, header, size, known_profile) != Status::Ok)
     return false;
-  depay.announced = bytes;
-  depay.header_due = true;
-  depay.last_tick.reset(); // ticks of another time base
+  depay.writer.set_stream_header(bytes);
+  depay.forget_tick();
   auto caps = stream_caps(header, bytes);
   return gst_pad_set_caps(GST_RTP_BASE_DEPAYLOAD_SRCPAD(self), caps.get());
-}
-
-static void follow_time(Source& source, guint32 rtp_time) {
-  if (source.last_rtp_time)
-    source.elapsed += gint32(rtp_time - *source.last_rtp_time);
-  source.last_rtp_time = rtp_time;
-}
-
-static guint64 next_tick(Depay& depay) {
-  const GstClockTime time =
-      gst_util_uint64_scale(guint64(std::max<gint64>(depay.elapsed, 0)), GST_SECOND, kClockRate);
-  guint64 tick = time_tick(depay.assembler.header(), time);
-  if (depay.last_tick && tick <= *depay.last_tick)
-    tick = *depay.last_tick + 1;
-  depay.last_tick = tick;
-  return tick;
-}
-
-static GstClockTime time_of(Depay& depay, const ReceivedUnit& unit) {
-  const GstClockTime frame = frame_duration(depay.assembler.header());
-  // Its packet has the time of the unit before: it shows from the next picture on.
-  if (unit.repeat_only && GST_CLOCK_TIME_IS_VALID(depay.last_pts))
-    return depay.last_pts + (GST_CLOCK_TIME_IS_VALID(frame) ? frame : 1);
-  return unit.first.time;
 }
 
 static void push_gap(GstRtpSemanticDepay* self, GstClockTime pts, GstClockTime duration, bool lost) {
@@ -200,16 +123,10 @@ static void push_gap(GstRtpSemanticDepay* self, GstClockTime pts, GstClockTime d
   gst_pad_push_event(GST_RTP_BASE_DEPAYLOAD_SRCPAD(self), gap);
 }
 
-/// A picture's time in a live stream behind a jitter buffer; NONE where nobody waits for pictures.
-static GstClockTime live_frame(Depay& depay) {
-  const bool live = depay.latency && *depay.latency > 0 && depay.assembler.have_header();
-  return live ? frame_duration(depay.assembler.header()) : GST_CLOCK_TIME_NONE;
-}
-
 /// One GAP for each unit of which nothing came, in the time between its neighbours; live, one for each
 /// picture of which nothing was said, as not all that are missing were sent.
 static void push_gaps(GstRtpSemanticDepay* self, unsigned lost, GstClockTime until) {
-  const GstClockTime from = self->priv->last_pts, frame = live_frame(*self->priv);
+  const GstClockTime from = self->priv->last_pts, frame = self->priv->live_frame(self->priv->frame());
   if (!GST_CLOCK_TIME_IS_VALID(from) || !GST_CLOCK_TIME_IS_VALID(until) || until <= from)
     return;
   const bool live = GST_CLOCK_TIME_IS_VALID(frame);
@@ -220,63 +137,6 @@ static void push_gaps(GstRtpSemanticDepay* self, unsigned lost, GstClockTime unt
   const GstClockTime step = live ? frame : (until - from) / pictures;
   for (guint64 i = 1; i <= events; ++i)
     push_gap(self, from + step * i, events < missing ? step * missing : step, i <= lost);
-}
-
-static AccessUnitHeader unit_header(const ReceivedUnit& received, guint64 tick) {
-  AccessUnitHeader unit;
-  unit.number = received.number;
-  unit.timestamp = tick;
-  unit.key = false;
-  bool all_key = true;
-  for (const auto& layer : received.layers) {
-    LayerUnit& out = unit.layers.emplace_back();
-    out.kind = layer.layer.kind;
-    out.key = layer.layer.key;
-    out.discardable = layer.layer.discardable;
-    out.switch_point = layer.layer.switch_point;
-    out.temporal_id = layer.layer.temporal_id;
-    out.lost = layer.lost;
-    out.size = uint32_t(layer.data.size());
-    unit.key = unit.key || !layer.lost;
-    all_key = all_key && (layer.lost || out.key);
-  }
-  unit.key = unit.key && all_key;
-  return unit;
-}
-
-/// Null when the unit cannot be written: more unknown layers than the stream form takes.
-static GstBuffer* write_unit(Depay& depay, const ReceivedUnit& received, const AccessUnitHeader& unit) {
-  auto* bytes = new Bytes;
-  size_t payload = 0;
-  for (const auto& layer : received.layers)
-    payload += layer.data.size() + 2;
-  constexpr size_t kMostUnitHeader = 64;
-  bytes->reserve(depay.announced.size() + kMostUnitHeader + payload);
-  if (depay.header_due) {
-    bytes->assign(depay.announced.begin(), depay.announced.end());
-    depay.timestamps = TimestampState{};
-  }
-  if (write_access_unit_header(unit, depay.timestamps, *bytes) != Status::Ok) {
-    delete bytes;
-    return nullptr;
-  }
-  depay.header_due = false;
-  for (const auto& layer : received.layers)
-    if (!layer.lost)
-      append_payload(layer.data, *bytes);
-  return gst_buffer_new_wrapped_full(GST_MEMORY_FLAG_READONLY, bytes->data(), bytes->size(), 0, bytes->size(),
-                                     bytes, [](gpointer data) { delete static_cast<Bytes*>(data); });
-}
-
-static void count_unit(GstRtpSemanticDepay* self, const ReceivedUnit& unit) {
-  ObjectLock lock(self);
-  Counters& c = self->priv->counters;
-  ++c.units;
-  for (const auto& layer : unit.layers) {
-    const size_t index = size_t(layer.layer.kind) - 1;
-    if (index < kLayers)
-      ++(layer.lost ? c.layers[index].lost : c.layers[index].present);
-  }
 }
 
 /// Decoders are to know that a layer is not wanted: then nothing stands in for it.
@@ -299,16 +159,15 @@ static void take_unit(GstRtpSemanticDepay* self, const ReceivedUnit& received) {
     request_key_unit(self, rtp_time, "no stream header");
     return;
   }
-  follow_time(depay, rtp_time);
   depay.latency = live_latency(GST_RTP_BASE_DEPAYLOAD_SINKPAD(self));
-  if (key_map_missing(depay, received))
+  if (depay.key_map_missing(received))
     request_key_unit(self, rtp_time, "a key map was lost");
   bool incomplete = false, loss = received.units_lost > 0;
   for (const auto& layer : received.layers) {
     incomplete = incomplete || layer.lost;
     loss = loss || (layer.lost && !layer.layer.discardable);
   }
-  AccessUnitHeader unit = unit_header(received, next_tick(depay));
+  AccessUnitHeader unit = unit_header(received, depay.next_tick(rtp_time, depay.assembler.header()));
   const bool alone = decodes_alone(depay.assembler.header(), unit) && !incomplete;
   if (depay.wait_for_keyframe) {
     depay.waiting = (depay.waiting || loss) && !alone;
@@ -317,15 +176,16 @@ static void take_unit(GstRtpSemanticDepay* self, const ReceivedUnit& received) {
       return;
     }
   }
-  depay.header_due = depay.header_due || received.header_here;
-  GstBuffer* buffer = write_unit(depay, received, unit);
+  if (received.header_here)
+    depay.writer.repeat_header();
+  GstBuffer* buffer = depay.writer.write(received, unit);
   if (!buffer)
     return;
-  const GstClockTime pts = time_of(depay, received);
+  const GstClockTime pts = depay.time_of(received, depay.frame());
   tell_max_layer(self);
   push_gaps(self, received.units_lost, pts);
   GST_BUFFER_PTS(buffer) = pts;
-  GST_BUFFER_DURATION(buffer) = frame_duration(depay.assembler.header());
+  GST_BUFFER_DURATION(buffer) = depay.frame();
   GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_MARKER);
   if (!alone)
     GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
@@ -333,7 +193,10 @@ static void take_unit(GstRtpSemanticDepay* self, const ReceivedUnit& received) {
     GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
   if (GST_CLOCK_TIME_IS_VALID(pts) && (!GST_CLOCK_TIME_IS_VALID(depay.last_pts) || pts > depay.last_pts))
     depay.last_pts = pts;
-  count_unit(self, received);
+  {
+    ObjectLock lock(self);
+    depay.counters.add(received);
+  }
   gst_rtp_base_depayload_push(GST_RTP_BASE_DEPAYLOAD(self), buffer);
 }
 
@@ -347,24 +210,15 @@ static void publish_counters(GstRtpSemanticDepay* self) {
 static void begin_source(Depay& depay) {
   depay.timer.disarm();
   depay.assembler.reset();
-  static_cast<Source&>(depay) = Source{};
-  depay.header_due = true;
+  static_cast<RtpSource&>(depay) = RtpSource{};
+  depay.writer.repeat_header();
 }
 
-/// When what belongs to a picture has come, or will not come any more. Running time; NONE when that is not
-/// known.
+/// Running time by which the picture at `pts` has come, or will not come any more; NONE when not known.
 static GstClockTime time_due(GstRtpSemanticDepay* self, GstClockTime pts) {
-  Depay& depay = *self->priv;
-  const GstClockTime time =
-      gst_segment_to_running_time(&GST_RTP_BASE_DEPAYLOAD(self)->segment, GST_FORMAT_TIME, pts);
-  if (!depay.latency || !GST_CLOCK_TIME_IS_VALID(time))
-    return GST_CLOCK_TIME_NONE;
-  if (*depay.latency > 0)
-    return time + *depay.latency + kReleaseSlack;
-  const GstClockTime frame =
-      depay.assembler.have_header() ? frame_duration(depay.assembler.header()) : GST_CLOCK_TIME_NONE;
-  return time + std::max(kReleaseSlack,
-                         GST_CLOCK_TIME_IS_VALID(frame) ? std::min(frame, kLongestFrame) : kUsualFrame);
+  const GstSegment* segment = &GST_RTP_BASE_DEPAYLOAD(self)->segment;
+  const Depay& depay = *self->priv;
+  return depay.time_due(gst_segment_to_running_time(segment, GST_FORMAT_TIME, pts), depay.frame());
 }
 
 /// A unit that stays open is to go on when its picture is due: the packet that would close it may come much
@@ -380,7 +234,7 @@ static void watch(GstRtpSemanticDepay* self) {
     depay.latency = live_latency(GST_RTP_BASE_DEPAYLOAD_SINKPAD(self));
     depay.due = time_due(self, first->time);
   }
-  const GstClockTime frame = live_frame(depay);
+  const GstClockTime frame = depay.live_frame(depay.frame());
   depay.picture_due = GST_CLOCK_TIME_NONE;
   if (GST_CLOCK_TIME_IS_VALID(frame) && GST_CLOCK_TIME_IS_VALID(depay.last_pts)) {
     const GstClockTime next = depay.last_pts + frame;
@@ -398,7 +252,7 @@ static void watch(GstRtpSemanticDepay* self) {
 /// Nothing came for a picture, and nothing says why: those behind show what they have.
 static void pass_over_picture(GstRtpSemanticDepay* self) {
   Depay& depay = *self->priv;
-  const GstClockTime frame = live_frame(depay);
+  const GstClockTime frame = depay.live_frame(depay.frame());
   depay.last_pts += frame;
   {
     ObjectLock lock(self);
@@ -463,7 +317,7 @@ static gboolean set_caps(GstRTPBaseDepayload* base, GstCaps* caps) {
   auto* self = GST_RTP_SEMANTIC_DEPAY(base);
   Depay& depay = *self->priv;
   const GstStructure* s = gst_caps_get_structure(caps, 0);
-  base->clock_rate = kClockRate;
+  base->clock_rate = RtpSource::kClockRate;
   const gchar* version = gst_structure_get_string(s, "version");
   if (version && g_ascii_strtoull(version, nullptr, 10) != kMajorVersion) {
     GST_ERROR_OBJECT(self, "version %s of the stream, this is %u", version, kMajorVersion);
@@ -505,7 +359,7 @@ static void forget(Depay& depay) {
   begin_source(depay);
   depay.assembler.set_outside_header({});
   depay.assembler.forget_header();
-  depay.announced.clear();
+  depay.writer.forget();
   depay.told_max_layer = kLayers;
 }
 
@@ -519,8 +373,8 @@ static gboolean src_query(GstPad* pad, GstObject* parent, GstQuery* query) {
   GstClockTime least = 0, most = GST_CLOCK_TIME_NONE;
   gst_query_parse_latency(query, &live, &least, &most);
   if (live && least > 0)
-    gst_query_set_latency(query, live, least + kReleaseSlack,
-                          GST_CLOCK_TIME_IS_VALID(most) ? most + kReleaseSlack : most);
+    gst_query_set_latency(query, live, least + RtpSource::kReleaseSlack,
+                          GST_CLOCK_TIME_IS_VALID(most) ? most + RtpSource::kReleaseSlack : most);
   return TRUE;
 }
 
@@ -530,7 +384,7 @@ static GstStateChangeReturn change_state(GstElement* element, GstStateChange tra
     forget(*self->priv);
     self->priv->assembler.clear_counters();
     ObjectLock lock(self);
-    self->priv->counters = Counters{};
+    self->priv->counters = DepayCounters{};
   }
   if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING || transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
     self->priv->timer.set_running(transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING);
@@ -549,25 +403,8 @@ static GstStateChangeReturn change_state(GstElement* element, GstStateChange tra
 // ---- properties -------------------------------------------------------------------------------------------
 
 static GstStructure* make_stats(GstRtpSemanticDepay* self) {
-  Counters c;
-  {
-    ObjectLock lock(self);
-    c = self->priv->counters;
-  }
-  GstStructure* stats = gst_structure_new(
-      "application/x-rtp-semantic-depay-stats", "packets", G_TYPE_UINT64, c.packets.packets, "bad-packets",
-      G_TYPE_UINT64, c.packets.bad, "late-packets", G_TYPE_UINT64, c.packets.late, "access-units",
-      G_TYPE_UINT64, c.units, "lost-units", G_TYPE_UINT64, c.packets.units_lost, "headerless-units",
-      G_TYPE_UINT64, c.packets.headerless, "due-units", G_TYPE_UINT64, c.due_units, "due-pictures",
-      G_TYPE_UINT64, c.due_pictures, "recovered-units", G_TYPE_UINT64, c.packets.recovered, "repeats-used",
-      G_TYPE_UINT64, c.packets.repeats, "key-requests", G_TYPE_UINT64, c.key_requests, nullptr);
-  for (size_t i = 0; i < kLayers; ++i) {
-    Ptr<GstStructure> nested(gst_structure_new(kLayerNames[i].pad, "present", G_TYPE_UINT64,
-                                               c.layers[i].present, "lost", G_TYPE_UINT64, c.layers[i].lost,
-                                               nullptr));
-    gst_structure_set(stats, kLayerNames[i].pad, GST_TYPE_STRUCTURE, nested.get(), nullptr);
-  }
-  return stats;
+  ObjectLock lock(self);
+  return self->priv->counters.to_structure();
 }
 
 static void set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
