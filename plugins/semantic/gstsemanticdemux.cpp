@@ -18,8 +18,7 @@
 
 #include "gst/semantic/layer_meta.hpp"
 #include "plugins/semantic/demux_counters.hpp"
-
-#include <gst/base/gstflowcombiner.h>
+#include "plugins/semantic/demux_pads.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -34,24 +33,15 @@ namespace {
 
 constexpr size_t kLayers = kLayerNames.size();
 
-struct LayerPad {
-  GstPad* pad = nullptr; ///< owned by the element
-  Ptr<GstCaps> caps;
-  bool discont = true;
-};
-
 struct Demux {
+  Demux(GstElement* owner, DemuxPads::EventFunction src_event) : pads(owner, src_event) {}
   // streaming thread only
-  std::array<LayerPad, kLayers> pads;
+  DemuxPads pads;
   LayerFates fates;
-  GstFlowCombiner* combiner = gst_flow_combiner_new();
   StreamHeader header;
   Bytes header_bytes;
-  bool have_header = false, exposed = false;
+  bool have_header = false;
   TimestampState timestamps;
-  GstSegment segment;
-  bool have_segment = false;
-  guint group_id = GST_GROUP_ID_INVALID;
   GstClockTime last_time = GST_CLOCK_TIME_NONE;
   int expected_number = -1;
 
@@ -79,14 +69,6 @@ enum { PROP_0, PROP_ALWAYS_CAPTION, PROP_STATS };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
     "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_STREAM_PARSED_TEMPLATE));
-#define LAYER_TEMPLATE(pad, caps)                                                                            \
-  GST_STATIC_PAD_TEMPLATE(pad, GST_PAD_SRC, GST_PAD_SOMETIMES,                                               \
-                          GST_STATIC_CAPS(caps ", parsed = (boolean) true, " GSEM_CAPS_GEOMETRY))
-static GstStaticPadTemplate layer_templates[kLayers] = {
-    LAYER_TEMPLATE(GSEM_PAD_CAPTION, GSEM_CAPS_CAPTION),
-    LAYER_TEMPLATE(GSEM_PAD_STRUCTURE, GSEM_CAPS_STRUCTURE),
-    LAYER_TEMPLATE(GSEM_PAD_SIGNAL, GSEM_CAPS_SIGNAL),
-};
 
 /// One WARNING a second at most; the rest is counted and named in the next one.
 static void warn_damage(GstSemanticDemux* self, const std::string& what) {
@@ -105,8 +87,6 @@ static void warn_damage(GstSemanticDemux* self, const std::string& what) {
   GST_ELEMENT_WARNING(self, STREAM, DEMUX, ("The stream is damaged."),
                       ("%s; %" G_GUINT64_FORMAT " more since the last warning", what.c_str(), held));
 }
-
-// ---- pads ---------------------------------------------------------------------------------------------
 
 static gboolean src_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   auto* self = GST_SEMANTIC_DEMUX(parent);
@@ -131,126 +111,6 @@ static gboolean src_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   default:
     return gst_pad_event_default(pad, parent, event);
   }
-}
-
-static Ptr<GstEvent> stream_start(GstSemanticDemux* self, GstPad* pad, LayerKind kind) {
-  Demux& demux = *self->priv;
-  Ptr<gchar> id(gst_pad_create_stream_id_printf(pad, GST_ELEMENT(self), "layer:%u", unsigned(kind)));
-  Ptr<GstEvent> event(gst_event_new_stream_start(id.get()));
-  GstStreamFlags flags = GST_STREAM_FLAG_NONE;
-  if (Ptr<GstEvent> upstream{gst_pad_get_sticky_event(self->sinkpad, GST_EVENT_STREAM_START, 0)}) {
-    guint group = 0;
-    if (gst_event_parse_group_id(upstream.get(), &group))
-      demux.group_id = group;
-    gst_event_parse_stream_flags(upstream.get(), &flags);
-  }
-  if (demux.group_id == GST_GROUP_ID_INVALID)
-    demux.group_id = gst_util_group_id_next();
-  gst_event_set_group_id(event.get(), demux.group_id);
-  if (kind == LayerKind::Caption)
-    flags = GstStreamFlags(flags | GST_STREAM_FLAG_SPARSE);
-  gst_event_set_stream_flags(event.get(), flags);
-  return event;
-}
-
-static gboolean forward_tags(GstPad*, GstEvent** event, gpointer pad) {
-  if (GST_EVENT_TYPE(*event) == GST_EVENT_TAG)
-    gst_pad_push_event(GST_PAD(pad), gst_event_ref(*event));
-  return TRUE;
-}
-
-static void push_segment(GstSemanticDemux* self, GstPad* pad) {
-  Demux& demux = *self->priv;
-  if (!demux.have_segment) {
-    gst_segment_init(&demux.segment, GST_FORMAT_TIME);
-    demux.have_segment = true;
-  }
-  GstEvent* event = gst_event_new_segment(&demux.segment);
-  if (Ptr<GstEvent> upstream{gst_pad_get_sticky_event(self->sinkpad, GST_EVENT_SEGMENT, 0)})
-    gst_event_set_seqnum(event, gst_event_get_seqnum(upstream.get()));
-  gst_pad_push_event(pad, event);
-}
-
-static void add_pad(GstSemanticDemux* self, size_t index) {
-  Demux& demux = *self->priv;
-  GstPad* pad = gst_pad_new_from_static_template(&layer_templates[index], kLayerNames[index].pad);
-  gst_pad_set_event_function(pad, src_event);
-  gst_pad_use_fixed_caps(pad);
-  gst_pad_set_active(pad, TRUE);
-  gst_pad_push_event(pad, stream_start(self, pad, kLayerNames[index].kind).release());
-  gst_pad_set_caps(pad, demux.pads[index].caps.get());
-  push_segment(self, pad);
-  gst_pad_sticky_events_foreach(self->sinkpad, forward_tags, pad);
-  demux.pads[index].pad = pad;
-  demux.pads[index].discont = true;
-  gst_flow_combiner_add_pad(demux.combiner, pad);
-  gst_element_add_pad(GST_ELEMENT(self), pad);
-}
-
-static void announce_collection(GstSemanticDemux* self) {
-  Ptr<GstEvent> start(gst_pad_get_sticky_event(self->sinkpad, GST_EVENT_STREAM_START, 0));
-  const gchar* upstream_id = nullptr;
-  if (start)
-    gst_event_parse_stream_start(start.get(), &upstream_id);
-  GstStreamCollection* collection = gst_stream_collection_new(upstream_id);
-  for (auto& layer : self->priv->pads) {
-    if (!layer.pad)
-      continue;
-    Ptr<gchar> id(gst_pad_get_stream_id(layer.pad));
-    gst_stream_collection_add_stream(
-        collection, gst_stream_new(id.get(), layer.caps.get(), GST_STREAM_TYPE_VIDEO, GST_STREAM_FLAG_NONE));
-  }
-  gst_element_post_message(GST_ELEMENT(self),
-                           gst_message_new_stream_collection(GST_OBJECT(self), collection));
-  for (auto& layer : self->priv->pads)
-    if (layer.pad)
-      gst_pad_push_event(layer.pad, gst_event_new_stream_collection(collection));
-  gst_object_unref(collection);
-}
-
-static void remove_pads(GstSemanticDemux* self) {
-  Demux& demux = *self->priv;
-  for (auto& layer : demux.pads) {
-    if (layer.pad) {
-      gst_flow_combiner_remove_pad(demux.combiner, layer.pad);
-      gst_pad_set_active(layer.pad, FALSE);
-      gst_element_remove_pad(GST_ELEMENT(self), layer.pad);
-    }
-    layer = LayerPad{};
-  }
-}
-
-/// Pads for the layers of a new header; caps of those that exist are brought up to date.
-static void expose(GstSemanticDemux* self) {
-  Demux& demux = *self->priv;
-  bool added = false;
-  std::vector<LayerInfo> layers = demux.header.layers;
-  if (demux.always_caption && !demux.header.find(LayerKind::Caption)) {
-    LayerInfo nothing;
-    nothing.codec = 0; // caps without a codec: never a buffer
-    layers.insert(layers.begin(), nothing);
-  }
-  for (const auto& info : layers) {
-    const size_t index = size_t(info.kind) - 1;
-    if (index >= kLayers)
-      continue;
-    LayerPad& layer = demux.pads[index];
-    auto caps = layer_caps(demux.header, info);
-    if (layer.pad && gst_caps_is_equal(caps.get(), layer.caps.get()))
-      continue;
-    layer.caps = std::move(caps);
-    if (layer.pad) {
-      gst_pad_set_caps(layer.pad, layer.caps.get());
-    } else {
-      add_pad(self, index);
-      added = true;
-    }
-  }
-  if (added) {
-    announce_collection(self);
-    gst_element_no_more_pads(GST_ELEMENT(self));
-  }
-  demux.exposed = true;
 }
 
 // ---- header -------------------------------------------------------------------------------------------
@@ -298,23 +158,14 @@ static GstFlowReturn take_header(GstSemanticDemux* self, ByteView data, size_t& 
   demux.header = std::move(header);
   demux.header_bytes.assign(bytes.begin(), bytes.end());
   demux.have_header = true;
-  expose(self);
+  demux.pads.expose(demux.header, demux.always_caption);
   return GST_FLOW_OK;
 }
 
 // ---- access units -------------------------------------------------------------------------------------
 
-static void push_gap(GstPad* pad, GstClockTime pts, GstClockTime duration, bool missing) {
-  GstEvent* gap = gst_event_new_gap(pts, duration);
-  if (missing)
-    gst_event_set_gap_flags(gap, GST_GAP_FLAG_MISSING_DATA);
-  gst_pad_push_event(pad, gap);
-}
-
 static GstFlowReturn push_layer(GstSemanticDemux* self, size_t index, const LayerPiece& piece,
                                 GstBuffer* whole, GstClockTime pts, GstClockTime duration, guint number) {
-  Demux& demux = *self->priv;
-  LayerPad& layer = demux.pads[index];
   const LayerUnit& unit = *piece.unit;
   GstBuffer* out = gst_buffer_copy_region(whole, GST_BUFFER_COPY_MEMORY, piece.offset, unit.size);
   GST_BUFFER_PTS(out) = pts;
@@ -323,9 +174,6 @@ static GstFlowReturn push_layer(GstSemanticDemux* self, size_t index, const Laye
     GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DELTA_UNIT);
   if (unit.discardable)
     GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DROPPABLE);
-  if (layer.discont)
-    GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
-  layer.discont = false;
   auto* meta = gst_buffer_add_semantic_layer_meta(out);
   meta->number = number;
   meta->layers = 1u << unsigned(unit.kind);
@@ -333,7 +181,7 @@ static GstFlowReturn push_layer(GstSemanticDemux* self, size_t index, const Laye
   meta->discardable = unit.discardable;
   meta->switch_point = unit.switch_point;
   meta->temporal_id = unit.temporal_id;
-  return gst_flow_combiner_update_pad_flow(demux.combiner, layer.pad, gst_pad_push(layer.pad, out));
+  return self->priv->pads.push(index, out);
 }
 
 static GstFlowReturn push_unit(GstSemanticDemux* self, const AccessUnitHeader& unit,
@@ -343,8 +191,7 @@ static GstFlowReturn push_unit(GstSemanticDemux* self, const AccessUnitHeader& u
   demux.last_time = pts;
   GstFlowReturn flow = GST_FLOW_OK;
   for (size_t index = 0; index < kLayers; ++index) {
-    LayerPad& layer = demux.pads[index];
-    if (!layer.pad)
+    if (!demux.pads.has(index))
       continue;
     {
       ObjectLock lock(self);
@@ -355,9 +202,7 @@ static GstFlowReturn push_unit(GstSemanticDemux* self, const AccessUnitHeader& u
       if (flow != GST_FLOW_OK)
         return flow;
     } else {
-      const bool missing = pieces[index].fate != Fate::NotSent;
-      layer.discont = layer.discont || missing;
-      push_gap(layer.pad, pts, duration, missing);
+      demux.pads.push_gap(index, pts, duration, pieces[index].fate != Fate::NotSent);
     }
   }
   return flow;
@@ -376,7 +221,7 @@ static GstFlowReturn lose_unit(GstSemanticDemux* self, GstBuffer* whole, const s
   if (!GST_CLOCK_TIME_IS_VALID(pts) && GST_CLOCK_TIME_IS_VALID(demux.last_time) &&
       GST_CLOCK_TIME_IS_VALID(duration))
     pts = demux.last_time + duration;
-  if (!demux.exposed || !GST_CLOCK_TIME_IS_VALID(pts))
+  if (!demux.pads.exposed() || !GST_CLOCK_TIME_IS_VALID(pts))
     return GST_FLOW_OK;
   LayerPieces pieces;
   for (auto& piece : pieces)
@@ -406,8 +251,7 @@ static GstFlowReturn take_unit(GstSemanticDemux* self, GstBuffer* whole, ByteVie
     duration = frame_duration(demux.header);
 
   if (demux.expected_number >= 0 && unit.number != demux.expected_number)
-    for (auto& layer : demux.pads)
-      layer.discont = true;
+    demux.pads.break_off();
   demux.expected_number = (unit.number + 1) & 0xffff;
   {
     ObjectLock lock(self);
@@ -464,8 +308,7 @@ static GstFlowReturn take_buffer(GstSemanticDemux* self, GstBuffer* buffer) {
 static GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   auto* self = GST_SEMANTIC_DEMUX(parent);
   if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DISCONT))
-    for (auto& layer : self->priv->pads)
-      layer.discont = true;
+    self->priv->pads.break_off();
   const GstFlowReturn flow = take_buffer(self, buffer);
   gst_buffer_unref(buffer);
   return flow;
@@ -488,10 +331,9 @@ static void forget_time(Demux& demux) {
   demux.timestamps = TimestampState{};
   demux.last_time = GST_CLOCK_TIME_NONE;
   demux.expected_number = -1;
-  gst_flow_combiner_reset(demux.combiner);
+  demux.pads.reset_flow();
+  demux.pads.break_off();
   demux.fates.reset();
-  for (auto& layer : demux.pads)
-    layer.discont = true;
 }
 
 static gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
@@ -499,10 +341,7 @@ static gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   Demux& demux = *self->priv;
   switch (GST_EVENT_TYPE(event)) {
   case GST_EVENT_STREAM_START:
-    for (size_t i = 0; i < kLayers; ++i)
-      if (demux.pads[i].pad)
-        gst_pad_push_event(demux.pads[i].pad,
-                           stream_start(self, demux.pads[i].pad, kLayerNames[i].kind).release());
+    demux.pads.push_stream_start();
     gst_event_unref(event);
     return TRUE;
   case GST_EVENT_STREAM_COLLECTION:
@@ -513,22 +352,15 @@ static gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
     gst_event_unref(event);
     return ok;
   }
-  case GST_EVENT_SEGMENT: {
-    gst_event_copy_segment(event, &demux.segment);
-    if (demux.segment.format != GST_FORMAT_TIME)
-      gst_segment_init(&demux.segment, GST_FORMAT_TIME); // the units carry their own time
-    demux.have_segment = true;
+  case GST_EVENT_SEGMENT:
+    demux.pads.take_segment(event);
     gst_event_unref(event);
-    for (auto& layer : demux.pads)
-      if (layer.pad)
-        push_segment(self, layer.pad);
     return TRUE;
-  }
   case GST_EVENT_FLUSH_STOP:
     forget_time(demux);
     break;
   case GST_EVENT_EOS:
-    if (!demux.exposed)
+    if (!demux.pads.exposed())
       GST_ELEMENT_ERROR(self, STREAM, DEMUX, ("No layered semantic stream was found."),
                         ("the input ended before any intact stream header"));
     break;
@@ -550,12 +382,11 @@ static GstStateChangeReturn change_state(GstElement* element, GstStateChange tra
   const auto result = GST_ELEMENT_CLASS(gst_semantic_demux_parent_class)->change_state(element, transition);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && result != GST_STATE_CHANGE_FAILURE) {
     Demux& demux = *self->priv;
-    remove_pads(self);
+    demux.pads.remove();
     forget_time(demux);
     demux.header = StreamHeader{};
     demux.header_bytes.clear();
-    demux.have_header = demux.exposed = demux.have_segment = false;
-    demux.group_id = GST_GROUP_ID_INVALID;
+    demux.have_header = false;
   }
   return result;
 }
@@ -582,14 +413,12 @@ static void get_property(GObject* object, guint id, GValue* value, GParamSpec* p
 }
 
 static void finalize(GObject* object) {
-  Demux* demux = GST_SEMANTIC_DEMUX(object)->priv;
-  gst_flow_combiner_unref(demux->combiner);
-  delete demux;
+  delete GST_SEMANTIC_DEMUX(object)->priv;
   G_OBJECT_CLASS(gst_semantic_demux_parent_class)->finalize(object);
 }
 
 static void gst_semantic_demux_init(GstSemanticDemux* self) {
-  self->priv = new Demux;
+  self->priv = new Demux(GST_ELEMENT(self), src_event);
   self->sinkpad = gst_pad_new_from_static_template(&sink_template, "sink");
   gst_pad_set_chain_function(self->sinkpad, chain);
   gst_pad_set_event_function(self->sinkpad, sink_event);
@@ -619,8 +448,7 @@ static void gst_semantic_demux_class_init(GstSemanticDemuxClass* klass) {
           GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
   auto* element = GST_ELEMENT_CLASS(klass);
   gst_element_class_add_static_pad_template(element, &sink_template);
-  for (auto& templ : layer_templates)
-    gst_element_class_add_static_pad_template(element, &templ);
+  DemuxPads::install_templates(element);
   gst_element_class_set_static_metadata(element, "Layered semantic stream demuxer", "Codec/Demuxer",
                                         "Takes a layered stream apart into caption, structure and signal",
                                         "gst-semantic developers");
