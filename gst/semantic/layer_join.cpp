@@ -2,8 +2,8 @@
 #include "gst/semantic/layer_join.hpp"
 
 #include "gst/semantic/caps.hpp"
+#include "gst/semantic/join_side.hpp"
 #include "gst/semantic/max_layer.hpp"
-#include "gst/semantic/ptr.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,41 +11,20 @@
 GST_DEBUG_CATEGORY_STATIC(gst_semantic_layer_join_debug);
 #define GST_CAT_DEFAULT gst_semantic_layer_join_debug
 
-namespace {
+using gsem::JoinHead;
+using gsem::JoinSide;
 
-constexpr int kMaxPads = GST_SEMANTIC_JOIN_MAX_PADS;
-
-struct Counters {
-  guint64 present = 0, not_sent = 0, lost = 0, late = 0, dropped = 0;
-};
-
-struct Side {
-  GstClockTime frame_duration = GST_CLOCK_TIME_NONE;
-  bool missed_last = false; ///< contributed nothing to the last set: what comes for it now is late
-  bool had_gap = false;     ///< a GAP spoke for it in the last set
-  bool off = false;         ///< the layer is above the semantic-max-layer
-  bool gap_runs_on = false; ///< the GAP at the head of the queue covers more pictures than the last one
-  Counters counters;        ///< under the object lock
-};
-
-struct Head {
-  gsem::Ptr<GstBuffer> buffer;
-  GstClockTime running_time = GST_CLOCK_TIME_NONE;
-  bool gap = false;
-};
-
-} // namespace
+static constexpr int kMaxPads = GST_SEMANTIC_JOIN_MAX_PADS;
 
 struct GstSemanticLayerJoinPrivate {
-  std::array<Side, kMaxPads> sides;
-  GstClockTime last_running_time = GST_CLOCK_TIME_NONE;
-  GstClockTime last_duration = GST_CLOCK_TIME_NONE;
+  std::array<JoinSide, kMaxPads> sides;
+  gsem::JoinedLast last;
   guint32 seek_seqnum = GST_SEQNUM_INVALID; ///< of the last seek or flush; under the object lock
 
   void forget_time() {
-    last_running_time = last_duration = GST_CLOCK_TIME_NONE;
+    last = {};
     for (auto& side : sides)
-      side.missed_last = side.had_gap = side.gap_runs_on = false;
+      side.forget_time();
   }
 };
 
@@ -79,51 +58,6 @@ static GstClockTime tolerance(gpointer self) {
   for (const auto& side : priv_of(self)->sides)
     frame = std::min(frame, side.frame_duration);
   return GST_CLOCK_TIME_IS_VALID(frame) ? std::max<GstClockTime>(frame / 2, 1) : GST_MSECOND;
-}
-
-static GstClockTime running_time_of(GstAggregatorPad* pad, GstClockTime timestamp) {
-  if (!GST_CLOCK_TIME_IS_VALID(timestamp))
-    return GST_CLOCK_TIME_NONE;
-  gsem::ObjectLock lock(pad);
-  return gst_segment_to_running_time(&pad->segment, GST_FORMAT_TIME, timestamp);
-}
-
-static Head head_of(gpointer self, GstAggregatorPad* pad) {
-  Head head;
-  head.buffer.reset(gst_aggregator_pad_peek_buffer(pad));
-  if (!head.buffer)
-    return head;
-  GstBuffer* buffer = head.buffer.get();
-  head.gap = gst_buffer_get_size(buffer) == 0 && GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP);
-  head.running_time =
-      running_time_of(pad, GST_BUFFER_PTS_IS_VALID(buffer) ? GST_BUFFER_PTS(buffer) : GST_BUFFER_DTS(buffer));
-  if (!GST_CLOCK_TIME_IS_VALID(head.running_time)) {
-    // Without a timestamp a picture follows the one before.
-    auto* priv = priv_of(self);
-    head.running_time = GST_CLOCK_TIME_IS_VALID(priv->last_running_time) ? priv->last_running_time : 0;
-    if (GST_CLOCK_TIME_IS_VALID(priv->last_running_time) && GST_CLOCK_TIME_IS_VALID(priv->last_duration))
-      head.running_time += priv->last_duration;
-  }
-  return head;
-}
-
-/// Running time at which a GAP's span ends, NONE when it has no duration.
-static GstClockTime gap_end(const Head& head) {
-  return GST_BUFFER_DURATION_IS_VALID(head.buffer.get())
-             ? head.running_time + GST_BUFFER_DURATION(head.buffer.get())
-             : GST_CLOCK_TIME_NONE;
-}
-
-static bool is_late(const GstSemanticLayerJoinPrivate& priv, const Side& side, const Head& head,
-                    GstClockTime tol) {
-  if (!GST_CLOCK_TIME_IS_VALID(priv.last_running_time))
-    return false;
-  if (side.missed_last)
-    return head.running_time < priv.last_running_time + tol;
-  // Behind a GAP for the same time: somebody gave up on it too soon.
-  if (side.had_gap && !head.gap)
-    return head.running_time < priv.last_running_time + tol / 2;
-  return head.running_time + tol <= priv.last_running_time;
 }
 
 /// GstAggregator waits for pads that nobody linked. EOS in its books, without any event on the pad, makes it
@@ -192,7 +126,7 @@ static gboolean handle_caps(GstSemanticLayerJoin* self, GstAggregatorPad* pad, G
   const int index = side_index(self, GST_PAD_NAME(pad));
   gint n = 0, d = 1;
   if (index >= 0) {
-    Side& side = priv_of(self)->sides[index];
+    JoinSide& side = priv_of(self)->sides[index];
     side.frame_duration = GST_CLOCK_TIME_NONE;
     if (gst_structure_get_fraction(gst_caps_get_structure(caps, 0), "framerate", &n, &d) && n > 0 && d > 0)
       side.frame_duration = gst_util_uint64_scale_int(GST_SECOND, d, n);
@@ -341,30 +275,9 @@ static GstClockTime get_next_time(GstAggregator* agg) {
     auto pad = find_pad(agg, i);
     if (!pad || priv_of(agg)->sides[i].gap_runs_on)
       continue;
-    next = std::min(next, head_of(agg, GST_AGGREGATOR_PAD(pad.get())).running_time);
+    next = std::min(next, JoinHead::of(GST_AGGREGATOR_PAD(pad.get()), priv_of(agg)->last).running_time);
   }
   return next;
-}
-
-static void count(GstSemanticLayerJoin* self, Side& side, GstSemanticJoinState state) {
-  gsem::ObjectLock lock(self);
-  switch (state) {
-  case GST_SEMANTIC_JOIN_PRESENT:
-    ++side.counters.present;
-    break;
-  case GST_SEMANTIC_JOIN_NOT_SENT:
-  case GST_SEMANTIC_JOIN_OFF:
-    ++side.counters.not_sent;
-    break;
-  case GST_SEMANTIC_JOIN_LOST:
-    ++side.counters.lost;
-    break;
-  case GST_SEMANTIC_JOIN_LATE:
-    ++side.counters.late;
-    break;
-  default:
-    break;
-  }
 }
 
 static void clear(GstSemanticJoinSet& set) {
@@ -372,125 +285,107 @@ static void clear(GstSemanticJoinSet& set) {
     gst_clear_buffer(&joined.buffer);
 }
 
-/// Takes the head of `pad`, which belongs to the set, out of the queue.
-static void take(Side& side, GstAggregatorPad* pad, const Head& head, GstSemanticJoinSet& set,
-                 GstSemanticJoined& joined, GstClockTime tol) {
-  if (!head.gap) {
-    joined.state = GST_SEMANTIC_JOIN_PRESENT;
-    joined.buffer = gst_aggregator_pad_pop_buffer(pad);
-  } else {
-    joined.state = gst_buffer_get_custom_meta(head.buffer.get(), "GstAggregatorMissingDataMeta")
-                       ? GST_SEMANTIC_JOIN_LOST
-                       : GST_SEMANTIC_JOIN_NOT_SENT;
-    const GstClockTime end = gap_end(head);
-    // 2 tol is one frame: a GAP that lasts clearly longer speaks for the next pictures too.
-    side.gap_runs_on = GST_CLOCK_TIME_IS_VALID(side.frame_duration) && GST_CLOCK_TIME_IS_VALID(end) &&
-                       end > set.running_time + 3 * tol;
-    if (!side.gap_runs_on)
-      gst_aggregator_pad_drop_buffer(pad);
-  }
-  if (!GST_CLOCK_TIME_IS_VALID(set.duration) && !side.gap_runs_on)
-    set.duration = GST_BUFFER_DURATION(head.buffer.get());
-}
-
 static GstFlowReturn deliver(GstSemanticLayerJoin* self, GstSemanticJoinSet& set) {
   auto* priv = priv_of(self);
-  const GstClockTime time_before = priv->last_running_time, duration_before = priv->last_duration;
-  priv->last_running_time = set.running_time;
-  priv->last_duration = set.duration;
+  const gsem::JoinedLast before = priv->last;
+  priv->last = {set.running_time, set.duration};
   gst_aggregator_selected_samples(GST_AGGREGATOR(self), set.running_time, GST_CLOCK_TIME_NONE, set.duration,
                                   nullptr);
   const GstFlowReturn flow = class_of(self)->join(self, &set);
   clear(set);
   if (flow != GST_SEMANTIC_JOIN_FLOW_NOTHING)
     return flow;
-  priv->last_running_time = time_before;
-  priv->last_duration = duration_before;
+  priv->last = before;
   return GST_FLOW_OK;
+}
+
+namespace {
+
+/// The sink pads and their heads in one call of aggregate().
+struct Round {
+  std::array<gsem::Ptr<GstPad>, kMaxPads> pads;
+  std::array<JoinHead, kMaxPads> heads;
+  GstClockTime running_time = GST_CLOCK_TIME_NONE; ///< of the earliest picture that waits
+  bool all_eos = true;
+  bool dropped = false; ///< a queue has moved: the next head may belong to this set
+
+  GstAggregatorPad* pad(int i) const { return GST_AGGREGATOR_PAD_CAST(pads[i].get()); }
+};
+
+} // namespace
+
+static void drop_late(GstSemanticLayerJoin* self, JoinSide& side, GstAggregatorPad* pad,
+                      const JoinHead& head) {
+  const GstClockTime last = priv_of(self)->last.running_time;
+  if (!head.gap) {
+    GST_DEBUG_OBJECT(pad, "dropping what came %" GST_TIME_FORMAT " too late",
+                     GST_TIME_ARGS(last - std::min(last, head.running_time)));
+    if (class_of(self)->late)
+      class_of(self)->late(self, pad, head.buffer.get());
+    gsem::ObjectLock lock(self);
+    ++side.counters.dropped;
+  }
+  gst_aggregator_pad_drop_buffer(pad);
+}
+
+static void look_at_heads(GstSemanticLayerJoin* self, Round& round, GstClockTime tol) {
+  auto* priv = priv_of(self);
+  for (int i = 0; i < kMaxPads; ++i) {
+    JoinSide& side = priv->sides[i];
+    if (!(round.pads[i] = find_pad(self, i)))
+      continue;
+    auto* pad = round.pad(i);
+    JoinHead& head = round.heads[i] = JoinHead::of(pad, priv->last);
+    if (!head.buffer) {
+      side.gap_runs_on = false;
+      round.all_eos = round.all_eos && gst_aggregator_pad_is_eos(pad);
+      continue;
+    }
+    round.all_eos = false;
+    if (side.gap_runs_on)
+      continue;
+    if (side.is_late(head, priv->last, tol)) {
+      drop_late(self, side, pad, head);
+      round.dropped = true;
+    } else {
+      round.running_time = std::min(round.running_time, head.running_time);
+    }
+  }
+}
+
+/// No other picture waits (the others ended), or the next one lies behind the GAP: it has done its work.
+static void drop_ended_gaps(GstSemanticLayerJoin* self, Round& round, GstClockTime tol) {
+  for (int i = 0; i < kMaxPads; ++i) {
+    JoinSide& side = priv_of(self)->sides[i];
+    if (!round.heads[i].buffer || !side.gap_runs_on)
+      continue;
+    if (!GST_CLOCK_TIME_IS_VALID(round.running_time) || round.running_time + tol > round.heads[i].gap_end()) {
+      gst_aggregator_pad_drop_buffer(round.pad(i));
+      side.gap_runs_on = false;
+      round.dropped = true;
+    }
+  }
 }
 
 static GstFlowReturn aggregate(GstAggregator* agg, gboolean timeout) {
   auto* self = GST_SEMANTIC_LAYER_JOIN(agg);
-  auto* priv = priv_of(self);
   const GstClockTime tol = tolerance(self);
-  std::array<gsem::Ptr<GstPad>, kMaxPads> pads;
-  std::array<Head, kMaxPads> heads;
-  GstSemanticJoinSet set{GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, {}};
-  bool dropped = false, all_eos = true;
-  int running_on = 0;
-
-  for (int i = 0; i < kMaxPads; ++i) {
-    Side& side = priv->sides[i];
-    if (!(pads[i] = find_pad(self, i)))
-      continue;
-    auto* pad = GST_AGGREGATOR_PAD(pads[i].get());
-    heads[i] = head_of(self, pad);
-    if (!heads[i].buffer) {
-      side.gap_runs_on = false;
-      all_eos = all_eos && gst_aggregator_pad_is_eos(pad);
-      continue;
-    }
-    all_eos = false;
-    if (side.gap_runs_on) {
-      ++running_on;
-      continue;
-    }
-    if (is_late(*priv, side, heads[i], tol)) {
-      if (!heads[i].gap) {
-        GST_DEBUG_OBJECT(pad, "dropping what came %" GST_TIME_FORMAT " too late",
-                         GST_TIME_ARGS(priv->last_running_time -
-                                       std::min(priv->last_running_time, heads[i].running_time)));
-        if (class_of(self)->late)
-          class_of(self)->late(self, pad, heads[i].buffer.get());
-        gsem::ObjectLock lock(self);
-        ++side.counters.dropped;
-      }
-      gst_aggregator_pad_drop_buffer(pad);
-      dropped = true;
-      continue;
-    }
-    set.running_time = std::min(set.running_time, heads[i].running_time);
-  }
-  // Ask again when a queue has moved: the next head may belong to this set.
-  if (dropped)
+  Round round;
+  look_at_heads(self, round, tol);
+  if (round.dropped)
     return GST_AGGREGATOR_FLOW_NEED_DATA;
-  if (all_eos)
+  if (round.all_eos)
     return GST_FLOW_EOS;
-  for (int i = 0; i < kMaxPads; ++i) {
-    Side& side = priv->sides[i];
-    if (!heads[i].buffer || !side.gap_runs_on)
-      continue;
-    // No other picture waits (the others ended), or the next one lies behind the GAP: it has done its work.
-    if (!GST_CLOCK_TIME_IS_VALID(set.running_time) || set.running_time + tol > gap_end(heads[i])) {
-      gst_aggregator_pad_drop_buffer(GST_AGGREGATOR_PAD(pads[i].get()));
-      side.gap_runs_on = false;
-      dropped = true;
-    }
-  }
-  if (dropped || !GST_CLOCK_TIME_IS_VALID(set.running_time))
+  drop_ended_gaps(self, round, tol);
+  if (round.dropped || !GST_CLOCK_TIME_IS_VALID(round.running_time))
     return GST_AGGREGATOR_FLOW_NEED_DATA;
 
+  GstSemanticJoinSet set{round.running_time, GST_CLOCK_TIME_NONE, {}};
   for (int i = 0; i < kMaxPads && class_of(self)->pad_names[i]; ++i) {
-    Side& side = priv->sides[i];
-    GstSemanticJoined& joined = set.pads[i];
-    auto* pad = GST_AGGREGATOR_PAD_CAST(pads[i].get());
-    joined.pad = pad;
-    if (!pad)
-      joined.state = GST_SEMANTIC_JOIN_UNLINKED;
-    else if (heads[i].buffer && !side.gap_runs_on && heads[i].running_time < set.running_time + tol)
-      take(side, pad, heads[i], set, joined, tol);
-    else if (heads[i].buffer) // what waits is for a later picture, or a long GAP
-      joined.state = GST_SEMANTIC_JOIN_NOT_SENT;
-    else if (!gst_pad_is_linked(GST_PAD(pad)))
-      joined.state = GST_SEMANTIC_JOIN_UNLINKED;
-    else
-      joined.state = gst_aggregator_pad_is_eos(pad) ? GST_SEMANTIC_JOIN_EOS : GST_SEMANTIC_JOIN_LATE;
-    side.missed_last = joined.state == GST_SEMANTIC_JOIN_LATE;
-    side.had_gap = heads[i].gap &&
-                   (joined.state == GST_SEMANTIC_JOIN_LOST || joined.state == GST_SEMANTIC_JOIN_NOT_SENT);
-    if (side.off && (joined.state == GST_SEMANTIC_JOIN_LOST || joined.state == GST_SEMANTIC_JOIN_NOT_SENT))
-      joined.state = GST_SEMANTIC_JOIN_OFF;
-    count(self, side, joined.state);
+    JoinSide& side = priv_of(self)->sides[i];
+    side.contribute(round.pad(i), round.heads[i], set, set.pads[i], tol);
+    gsem::ObjectLock lock(self);
+    side.counters.add(set.pads[i].state);
   }
   GST_LOG_OBJECT(self, "set at %" GST_TIME_FORMAT ": %d %d %d%s", GST_TIME_ARGS(set.running_time),
                  set.pads[0].state, set.pads[1].state, set.pads[2].state, timeout ? " (deadline)" : "");
@@ -520,15 +415,13 @@ GstFlowReturn gst_semantic_layer_join_finish(GstSemanticLayerJoin* self, const G
 GstStructure* gst_semantic_layer_join_get_stats(GstSemanticLayerJoin* self, const gchar* name) {
   GstStructure* stats = gst_structure_new_empty(name);
   for (int i = 0; i < kMaxPads && class_of(self)->pad_names[i]; ++i) {
-    Counters c;
+    gsem::JoinCounters counters;
     {
       gsem::ObjectLock lock(self);
-      c = priv_of(self)->sides[i].counters;
+      counters = priv_of(self)->sides[i].counters;
     }
     const gchar* pad_name = class_of(self)->pad_names[i];
-    gsem::Ptr<GstStructure> nested(gst_structure_new(
-        pad_name, "present", G_TYPE_UINT64, c.present, "not-sent", G_TYPE_UINT64, c.not_sent, "lost",
-        G_TYPE_UINT64, c.lost, "late", G_TYPE_UINT64, c.late, "dropped", G_TYPE_UINT64, c.dropped, nullptr));
+    gsem::Ptr<GstStructure> nested(counters.to_structure(pad_name));
     gst_structure_set(stats, pad_name, GST_TYPE_STRUCTURE, nested.get(), nullptr);
   }
   return stats;
@@ -546,7 +439,7 @@ static gboolean start(GstAggregator* agg) {
   {
     gsem::ObjectLock lock(agg);
     for (auto& side : priv_of(agg)->sides)
-      side = Side{};
+      side = JoinSide{};
   }
   reset(agg);
   return TRUE;
