@@ -19,14 +19,8 @@
 
 #include "gst/semantic/caps.hpp"
 #include "gst/semantic/layer_meta.hpp"
-#include "plugins/semanticcodec/cancel_switch.hpp"
-#include "plugins/semanticcodec/concealment.hpp"
 #include "plugins/semanticcodec/guard.hpp"
-#include "plugins/semanticcodec/join_output.hpp"
-#include "plugins/semanticcodec/join_pacing.hpp"
 #include "plugins/semanticcodec/layer_caps.hpp"
-#include "plugins/semanticcodec/map_input.hpp"
-#include "plugins/semanticcodec/model_settings.hpp"
 #include "plugins/semanticcodec/signal_payload.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(gst_signal_dec_debug);
@@ -37,11 +31,7 @@ using namespace gsem::codec;
 
 namespace {
 
-enum {
-  PROP_MODEL = 1,
-  PROP_CONCEAL = PROP_MODEL + kModelProperties,
-  PROP_STATS = PROP_CONCEAL + kConcealProperties
-};
+enum { PROP_STATS = kPictureJoinProperties };
 enum { SINK, STRUCTURE, SIGNAL };
 
 constexpr guint kStructureBit = 1u << 2, kSignalBit = 1u << 3;
@@ -49,38 +39,31 @@ constexpr guint kDefaultFade = 4;
 
 struct Counters {
   guint64 decoded = 0, passed = 0, repeated = 0, corrupt = 0, corrupt_maps = 0, mismatched = 0, no_time = 0,
-          faded = 0, key_requests = 0;
+          key_requests = 0;
 };
 
 } // namespace
 
-struct SignalDecPrivate {
-  ModelSettings settings;                          ///< under the object lock
-  ConcealSettings concealment{true, kDefaultFade}; ///< under the object lock
-  Counters counters;                               ///< under the object lock
-  JoinPacing pacing{JoinPacing::Layer::Signal};
-  CancelSwitch cancel;
+struct SignalDecPrivate : PictureJoin {
+  explicit SignalDecPrivate(GstPictureJoin* owner)
+      : PictureJoin(owner, JoinPacing::Layer::Signal, SIGNAL, kSignalBit, kDefaultFade) {}
+
+  Counters counters; ///< under the object lock
 
   // From start() to stop(), aggregator's thread only.
-  std::shared_ptr<const profile::Profile> profile;
   std::shared_ptr<runtime::SignalModel> model;
-  MapInput maps;
-  JoinOutput output;
-  CrossFade fade;
   LayerGeometry geometry; ///< of the signal stream
   bool signal_known = false, mismatched = false, warned_mismatch = false;
-  GstVideoInfo base_info{};
-  bool base_known = false;
   Ptr<GstBuffer> last_base; ///< serves again when the next one is missing
   OncePerSecond warn;
 };
 
 struct _GstSignalDec {
-  GstSemanticLayerJoin parent;
-  SignalDecPrivate* priv;
+  GstPictureJoin parent;
+  SignalDecPrivate* priv; ///< of GstPictureJoin
 };
 
-G_DEFINE_TYPE_WITH_CODE(GstSignalDec, gst_signal_dec, GST_TYPE_SEMANTIC_LAYER_JOIN,
+G_DEFINE_TYPE_WITH_CODE(GstSignalDec, gst_signal_dec, GST_TYPE_PICTURE_JOIN,
                         GST_DEBUG_CATEGORY_INIT(gst_signal_dec_debug, "signaldec", 0, "Signal layer decoder"))
 GST_ELEMENT_REGISTER_DEFINE(signaldec, "signaldec", GST_RANK_NONE, GST_TYPE_SIGNAL_DEC)
 
@@ -105,7 +88,6 @@ static gboolean gst_signal_dec_start(GstAggregator* agg) {
   return guarded(self, FALSE, [&]() -> gboolean {
     SignalDecPrivate* priv = self->priv;
     ModelSettings settings = copy_settings(self, priv->settings);
-    priv->cancel.rearm();
     priv->profile = find_profile(GST_ELEMENT(self), settings);
     if (!priv->profile)
       return FALSE;
@@ -128,41 +110,15 @@ static gboolean gst_signal_dec_stop(GstAggregator* agg) {
   SignalDecPrivate* priv = GST_SIGNAL_DEC(agg)->priv;
   gboolean stopped = GST_AGGREGATOR_CLASS(gst_signal_dec_parent_class)->stop(agg);
   priv->model.reset();
-  priv->profile.reset();
-  priv->maps.reset();
-  priv->output.reset();
   priv->geometry = {};
-  priv->signal_known = priv->mismatched = priv->warned_mismatch = priv->base_known = false;
+  priv->signal_known = priv->mismatched = priv->warned_mismatch = false;
   return stopped;
-}
-
-/// Too late to be shown, but later maps may refer to it.
-static void gst_signal_dec_late(GstSemanticLayerJoin* join, GstAggregatorPad* pad, GstBuffer* buffer) {
-  if (!g_str_equal(GST_PAD_NAME(pad), GSEM_PAD_STRUCTURE) ||
-      GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT))
-    return;
-  guarded(join, FALSE, [&]() -> gboolean {
-    const GstClockTime time =
-        gst_segment_to_running_time(&pad->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
-    GST_SIGNAL_DEC(join)->priv->maps.decode(GST_ELEMENT(join), buffer, time);
-    return TRUE;
-  });
 }
 
 static void gst_signal_dec_reset(GstSemanticLayerJoin* join) {
   SignalDecPrivate* priv = GST_SIGNAL_DEC(join)->priv;
-  priv->cancel.rearm();
-  priv->pacing.reset();
-  priv->maps.flush();
-  priv->output.forget();
-  priv->fade.forget();
+  GST_SEMANTIC_LAYER_JOIN_CLASS(gst_signal_dec_parent_class)->reset(join);
   priv->last_base.reset();
-}
-
-static GstStateChangeReturn gst_signal_dec_change_state(GstElement* element, GstStateChange transition) {
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
-    GST_SIGNAL_DEC(element)->priv->cancel.cancel();
-  return GST_ELEMENT_CLASS(gst_signal_dec_parent_class)->change_state(element, transition);
 }
 
 // ---- caps ----------------------------------------------------------------------------------------------
@@ -242,11 +198,8 @@ static gboolean gst_signal_dec_pad_caps(GstSemanticLayerJoin* join, GstAggregato
   return guarded(self, FALSE, [&]() -> gboolean {
     SignalDecPrivate* priv = self->priv;
     if (g_str_equal(name, "sink")) {
-      GstVideoInfo info;
-      if (!gst_video_info_from_caps(&info, caps) || !check_raw_caps(GST_ELEMENT(self), caps, &info))
+      if (!priv->take_base_caps(caps))
         return FALSE;
-      priv->base_info = info;
-      priv->base_known = true;
       priv->last_base.reset();
     } else if (g_str_equal(name, GSEM_PAD_SIGNAL)) {
       if (!set_signal_caps(self, caps))
@@ -259,40 +212,6 @@ static gboolean gst_signal_dec_pad_caps(GstSemanticLayerJoin* join, GstAggregato
     choose_output(self);
     return TRUE;
   });
-}
-
-static GstFlowReturn gst_signal_dec_update_src_caps(GstAggregator* agg, GstCaps* allowed, GstCaps** result) {
-  return GST_SIGNAL_DEC(agg)->priv->output.update_src_caps(allowed, result);
-}
-
-static gboolean gst_signal_dec_sink_query(GstAggregator* agg, GstAggregatorPad* pad, GstQuery* query) {
-  if (g_str_equal(GST_PAD_NAME(pad), "sink") && answer_accept_raw(query))
-    return TRUE;
-  return GST_AGGREGATOR_CLASS(gst_signal_dec_parent_class)->sink_query(agg, pad, query);
-}
-
-static gboolean gst_signal_dec_propose_allocation(GstAggregator*, GstAggregatorPad* pad, GstQuery*,
-                                                  GstQuery* query) {
-  if (g_str_equal(GST_PAD_NAME(pad), "sink"))
-    gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
-  return TRUE;
-}
-
-static gboolean gst_signal_dec_src_event(GstAggregator* agg, GstEvent* event) {
-  JoinPacing& pacing = GST_SIGNAL_DEC(agg)->priv->pacing;
-  pacing.handle_latency(event);
-  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS)
-    event = pacing.handle_qos(event);
-  return GST_AGGREGATOR_CLASS(gst_signal_dec_parent_class)->src_event(agg, event);
-}
-
-static GstFlowReturn gst_signal_dec_sink_event_pre_queue(GstAggregator* agg, GstAggregatorPad* pad,
-                                                         GstEvent* event) {
-  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START)
-    GST_SIGNAL_DEC(agg)->priv->cancel.cancel();
-  else if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP)
-    GST_SIGNAL_DEC(agg)->priv->cancel.rearm(); // also when only one pad is flushed
-  return GST_AGGREGATOR_CLASS(gst_signal_dec_parent_class)->sink_event_pre_queue(agg, pad, event);
 }
 
 // ---- pictures ------------------------------------------------------------------------------------------
@@ -371,38 +290,8 @@ static runtime::Outcome synthesize(GstSignalDec* self, const GstSemanticJoinSet&
 
 /// The picture from below by reference, or what was shown last.
 static Ptr<GstBuffer> without_signal(GstSignalDec* self, const GstSemanticJoinSet& set) {
-  SignalDecPrivate* priv = self->priv;
-  auto agg = GST_AGGREGATOR(self);
-  GstBuffer* base = set.pads[SINK].buffer;
-  count(self, base ? &Counters::passed : &Counters::repeated);
-  if (!base)
-    return priv->output.fallback(agg, kMidGrey);
-  Ptr<GstBuffer> out = priv->output.pass(agg, base, priv->base_info);
-  if (out && set.pads[SIGNAL].state == GST_SEMANTIC_JOIN_LOST) {
-    out.reset(gst_buffer_make_writable(out.release()));
-    if (auto meta = gst_buffer_get_semantic_layer_meta(out.get()))
-      meta->lost |= kSignalBit;
-  }
-  return out;
-}
-
-static GstFlowReturn finish(GstSignalDec* self, const GstSemanticJoinSet& set, Ptr<GstBuffer> out) {
-  SignalDecPrivate* priv = self->priv;
-  if (out)
-    priv->output.remember(out.get());
-  ConcealSettings settings;
-  {
-    ObjectLock lock(self);
-    settings = priv->concealment;
-  }
-  out = priv->fade.apply(GST_AGGREGATOR(self), priv->output, std::move(out),
-                         settings.conceal && set.pads[SIGNAL].state != GST_SEMANTIC_JOIN_OFF ? settings.fade
-                                                                                             : 0);
-  if (!out)
-    return GST_PAD_IS_FLUSHING(GST_AGGREGATOR_SRC_PAD(self)) ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
-  if (priv->fade.concealed())
-    count(self, &Counters::faded);
-  return gst_semantic_layer_join_finish(GST_SEMANTIC_LAYER_JOIN(self), &set, out.release());
+  count(self, set.pads[SINK].buffer ? &Counters::passed : &Counters::repeated);
+  return self->priv->pass_base(set);
 }
 
 /// Takes note of this set's picture from below; gives its map. Maps are decoded also when they will not be
@@ -440,12 +329,12 @@ static GstFlowReturn gst_signal_dec_join(GstSemanticLayerJoin* join, GstSemantic
     switch (outcome.result) {
     case runtime::JobResult::Done:
       if (!out)
-        return finish(self, *set, without_signal(self, *set));
+        return priv->finish(*set, without_signal(self, *set));
       count(self, &Counters::decoded);
-      return finish(self, *set, std::move(out));
+      return priv->finish(*set, std::move(out));
     case runtime::JobResult::Late:
       count(self, &Counters::no_time);
-      return finish(self, *set, without_signal(self, *set));
+      return priv->finish(*set, without_signal(self, *set));
     case runtime::JobResult::Cancelled:
       return GST_FLOW_OK; // flushing or stopping: GstAggregator knows, and would take FLUSHING from us for an
                           // error of downstream
@@ -466,49 +355,34 @@ static GstStructure* make_stats(GstSignalDec* self) {
   gst_structure_set(stats, "decoded", G_TYPE_UINT64, c.decoded, "passed", G_TYPE_UINT64, c.passed, "repeated",
                     G_TYPE_UINT64, c.repeated, "corrupt", G_TYPE_UINT64, c.corrupt, "corrupt-maps",
                     G_TYPE_UINT64, c.corrupt_maps, "mismatched", G_TYPE_UINT64, c.mismatched, "no-time",
-                    G_TYPE_UINT64, c.no_time, "faded", G_TYPE_UINT64, c.faded, "key-requests", G_TYPE_UINT64,
-                    c.key_requests, nullptr);
+                    G_TYPE_UINT64, c.no_time, "faded", G_TYPE_UINT64, self->priv->faded, "key-requests",
+                    G_TYPE_UINT64, c.key_requests, nullptr);
   return stats;
 }
 
 static void gst_signal_dec_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
-  SignalDecPrivate* priv = GST_SIGNAL_DEC(object)->priv;
-  if (id < PROP_CONCEAL)
-    set_model_property(object, priv->settings, id - PROP_MODEL, value);
-  else if (id < PROP_STATS)
-    set_conceal_property(object, priv->concealment, id - PROP_CONCEAL, value);
-  else
+  if (!set_picture_join_property(object, *GST_SIGNAL_DEC(object)->priv, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
 }
 
 static void gst_signal_dec_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
   auto self = GST_SIGNAL_DEC(object);
-  if (id < PROP_CONCEAL)
-    get_model_property(object, self->priv->settings, id - PROP_MODEL, value);
-  else if (id < PROP_STATS)
-    get_conceal_property(object, self->priv->concealment, id - PROP_CONCEAL, value);
-  else if (id == PROP_STATS)
+  if (id == PROP_STATS)
     g_value_take_boxed(value, make_stats(self));
-  else
+  else if (!get_picture_join_property(object, *self->priv, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
 }
 
-static void gst_signal_dec_finalize(GObject* object) {
-  delete GST_SIGNAL_DEC(object)->priv;
-  G_OBJECT_CLASS(gst_signal_dec_parent_class)->finalize(object);
-}
-
 static void gst_signal_dec_init(GstSignalDec* self) {
-  self->priv = new SignalDecPrivate;
+  self->priv = new SignalDecPrivate(GST_PICTURE_JOIN(self));
+  set_picture_join(self, self->priv);
 }
 
 static void gst_signal_dec_class_init(GstSignalDecClass* klass) {
   auto object_class = G_OBJECT_CLASS(klass);
   object_class->set_property = gst_signal_dec_set_property;
   object_class->get_property = gst_signal_dec_get_property;
-  object_class->finalize = gst_signal_dec_finalize;
-  install_model_properties(object_class, PROP_MODEL);
-  install_conceal_properties(object_class, PROP_CONCEAL, kDefaultFade);
+  install_picture_join_properties(object_class, kDefaultFade);
   g_object_class_install_property(
       object_class, PROP_STATS,
       g_param_spec_boxed(
@@ -523,7 +397,6 @@ static void gst_signal_dec_class_init(GstSignalDecClass* klass) {
           GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 
   auto element_class = GST_ELEMENT_CLASS(klass);
-  element_class->change_state = gst_signal_dec_change_state;
   gst_element_class_add_static_pad_template_with_gtype(element_class, &sink_template,
                                                        GST_TYPE_AGGREGATOR_PAD);
   gst_element_class_add_static_pad_template_with_gtype(element_class, &structure_template,
@@ -538,12 +411,6 @@ static void gst_signal_dec_class_init(GstSignalDecClass* klass) {
   auto aggregator_class = GST_AGGREGATOR_CLASS(klass);
   aggregator_class->start = gst_signal_dec_start;
   aggregator_class->stop = gst_signal_dec_stop;
-  aggregator_class->update_src_caps = gst_signal_dec_update_src_caps;
-  aggregator_class->decide_allocation = JoinOutput::decide_allocation;
-  aggregator_class->propose_allocation = gst_signal_dec_propose_allocation;
-  aggregator_class->sink_query = gst_signal_dec_sink_query;
-  aggregator_class->src_event = gst_signal_dec_src_event;
-  aggregator_class->sink_event_pre_queue = gst_signal_dec_sink_event_pre_queue;
 
   auto join_class = GST_SEMANTIC_LAYER_JOIN_CLASS(klass);
   join_class->pad_names[SINK] = "sink";
@@ -551,6 +418,5 @@ static void gst_signal_dec_class_init(GstSignalDecClass* klass) {
   join_class->pad_names[SIGNAL] = GSEM_PAD_SIGNAL;
   join_class->join = gst_signal_dec_join;
   join_class->pad_caps = gst_signal_dec_pad_caps;
-  join_class->late = gst_signal_dec_late;
   join_class->reset = gst_signal_dec_reset;
 }

@@ -22,13 +22,7 @@
 
 #include "gst/semantic/caps.hpp"
 #include "gst/semantic/layer_meta.hpp"
-#include "plugins/semanticcodec/cancel_switch.hpp"
-#include "plugins/semanticcodec/concealment.hpp"
 #include "plugins/semanticcodec/guard.hpp"
-#include "plugins/semanticcodec/join_output.hpp"
-#include "plugins/semanticcodec/join_pacing.hpp"
-#include "plugins/semanticcodec/map_input.hpp"
-#include "plugins/semanticcodec/model_settings.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(gst_struct_dec_debug);
 #define GST_CAT_DEFAULT gst_struct_dec_debug
@@ -38,25 +32,15 @@ using namespace gsem::codec;
 
 namespace {
 
-enum {
-  PROP_MODEL = 1,
-  PROP_CONCEAL = PROP_MODEL + kModelProperties,
-  PROP_HOLD_TIME = PROP_CONCEAL + kConcealProperties,
-  PROP_STATS
-};
+enum { PROP_HOLD_TIME = kPictureJoinProperties, PROP_STATS };
 enum { SINK, STRUCTURE };
 
 constexpr guint kStructureBit = 1u << 2;
-constexpr guint kDefaultHold = 500; // milliseconds
+constexpr guint kDefaultHold = 500, kDefaultFade = 0; // milliseconds; pictures
 
 struct Counters {
   guint64 painted = 0, shown_maps = 0, passed = 0, repeated = 0, corrupt = 0, no_time = 0, held = 0,
-          faded = 0, key_requests = 0;
-};
-
-struct Concealment {
-  ConcealSettings settings;
-  guint hold = kDefaultHold; ///< milliseconds
+          key_requests = 0;
 };
 
 /// The map that a picture is made with.
@@ -67,32 +51,26 @@ struct UsedMap {
 
 } // namespace
 
-struct StructDecPrivate {
-  ModelSettings settings;  ///< under the object lock
-  Concealment concealment; ///< under the object lock
-  Counters counters;       ///< under the object lock
-  JoinPacing pacing{JoinPacing::Layer::Structure};
-  CancelSwitch cancel;
+struct StructDecPrivate : PictureJoin {
+  explicit StructDecPrivate(GstPictureJoin* owner)
+      : PictureJoin(owner, JoinPacing::Layer::Structure, STRUCTURE, kStructureBit, kDefaultFade) {}
+
+  guint hold_time = kDefaultHold; ///< milliseconds; under the object lock
+  Counters counters;              ///< under the object lock
 
   // From start() to stop(), aggregator's thread only.
-  std::shared_ptr<const profile::Profile> profile;
   std::shared_ptr<runtime::StructureModel> model; ///< loaded with the first picture that needs it
-  MapInput maps;
-  JoinOutput output;
-  CrossFade fade;
-  GstVideoInfo base_info{};
-  bool base_known = false;
-  runtime::StructureModel::BasePtr features; ///< of the last picture from below
-  guint features_id = 0;                     ///< its base id; 0: none that could come again
-  guint painted_id = 0;                      ///< base id of the picture that was made last with the held map
+  runtime::StructureModel::BasePtr features;      ///< of the last picture from below
+  guint features_id = 0;                          ///< its base id; 0: none that could come again
+  guint painted_id = 0; ///< base id of the picture that was made last with the held map
 };
 
 struct _GstStructDec {
-  GstSemanticLayerJoin parent;
-  StructDecPrivate* priv;
+  GstPictureJoin parent;
+  StructDecPrivate* priv; ///< of GstPictureJoin
 };
 
-G_DEFINE_TYPE_WITH_CODE(GstStructDec, gst_struct_dec, GST_TYPE_SEMANTIC_LAYER_JOIN,
+G_DEFINE_TYPE_WITH_CODE(GstStructDec, gst_struct_dec, GST_TYPE_PICTURE_JOIN,
                         GST_DEBUG_CATEGORY_INIT(gst_struct_dec_debug, "structdec", 0,
                                                 "Structure layer decoder"))
 GST_ELEMENT_REGISTER_DEFINE(structdec, "structdec", GST_RANK_NONE, GST_TYPE_STRUCT_DEC)
@@ -136,7 +114,6 @@ static gboolean gst_struct_dec_start(GstAggregator* agg) {
   auto self = GST_STRUCT_DEC(agg);
   return guarded(self, FALSE, [&]() -> gboolean {
     StructDecPrivate* priv = self->priv;
-    priv->cancel.rearm();
     if (makes_pictures(self) && !load_networks(self)) {
       priv->profile.reset();
       return FALSE;
@@ -153,41 +130,14 @@ static gboolean gst_struct_dec_stop(GstAggregator* agg) {
   StructDecPrivate* priv = GST_STRUCT_DEC(agg)->priv;
   gboolean stopped = GST_AGGREGATOR_CLASS(gst_struct_dec_parent_class)->stop(agg);
   priv->model.reset();
-  priv->profile.reset();
-  priv->maps.reset();
-  priv->output.reset();
-  priv->base_known = false;
   return stopped;
-}
-
-/// Too late to be shown, but later maps may refer to it.
-static void gst_struct_dec_late(GstSemanticLayerJoin* join, GstAggregatorPad* pad, GstBuffer* buffer) {
-  if (!g_str_equal(GST_PAD_NAME(pad), GSEM_PAD_STRUCTURE) ||
-      GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT))
-    return;
-  guarded(join, FALSE, [&]() -> gboolean {
-    const GstClockTime time =
-        gst_segment_to_running_time(&pad->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
-    GST_STRUCT_DEC(join)->priv->maps.decode(GST_ELEMENT(join), buffer, time);
-    return TRUE;
-  });
 }
 
 static void gst_struct_dec_reset(GstSemanticLayerJoin* join) {
   StructDecPrivate* priv = GST_STRUCT_DEC(join)->priv;
-  priv->cancel.rearm();
-  priv->pacing.reset();
-  priv->maps.flush();
-  priv->output.forget();
-  priv->fade.forget();
+  GST_SEMANTIC_LAYER_JOIN_CLASS(gst_struct_dec_parent_class)->reset(join);
   priv->features.reset();
   priv->features_id = priv->painted_id = 0;
-}
-
-static GstStateChangeReturn gst_struct_dec_change_state(GstElement* element, GstStateChange transition) {
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
-    GST_STRUCT_DEC(element)->priv->cancel.cancel();
-  return GST_ELEMENT_CLASS(gst_struct_dec_parent_class)->change_state(element, transition);
 }
 
 // ---- caps ----------------------------------------------------------------------------------------------
@@ -225,11 +175,8 @@ static gboolean gst_struct_dec_pad_caps(GstSemanticLayerJoin* join, GstAggregato
   return guarded(self, FALSE, [&]() -> gboolean {
     StructDecPrivate* priv = self->priv;
     if (g_str_equal(name, "sink")) {
-      GstVideoInfo info;
-      if (!gst_video_info_from_caps(&info, caps) || !check_raw_caps(GST_ELEMENT(self), caps, &info))
+      if (!priv->take_base_caps(caps))
         return FALSE;
-      priv->base_info = info;
-      priv->base_known = true;
       priv->features_id = priv->painted_id = 0;
     } else {
       std::string error = priv->maps.set_caps(caps, priv->cancel);
@@ -252,40 +199,6 @@ static gboolean gst_struct_dec_pad_caps(GstSemanticLayerJoin* join, GstAggregato
     choose_output(self);
     return TRUE;
   });
-}
-
-static GstFlowReturn gst_struct_dec_update_src_caps(GstAggregator* agg, GstCaps* allowed, GstCaps** result) {
-  return GST_STRUCT_DEC(agg)->priv->output.update_src_caps(allowed, result);
-}
-
-static gboolean gst_struct_dec_sink_query(GstAggregator* agg, GstAggregatorPad* pad, GstQuery* query) {
-  if (g_str_equal(GST_PAD_NAME(pad), "sink") && answer_accept_raw(query))
-    return TRUE;
-  return GST_AGGREGATOR_CLASS(gst_struct_dec_parent_class)->sink_query(agg, pad, query);
-}
-
-static gboolean gst_struct_dec_propose_allocation(GstAggregator*, GstAggregatorPad* pad, GstQuery*,
-                                                  GstQuery* query) {
-  if (g_str_equal(GST_PAD_NAME(pad), "sink"))
-    gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
-  return TRUE;
-}
-
-static gboolean gst_struct_dec_src_event(GstAggregator* agg, GstEvent* event) {
-  JoinPacing& pacing = GST_STRUCT_DEC(agg)->priv->pacing;
-  pacing.handle_latency(event);
-  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS)
-    event = pacing.handle_qos(event);
-  return GST_AGGREGATOR_CLASS(gst_struct_dec_parent_class)->src_event(agg, event);
-}
-
-static GstFlowReturn gst_struct_dec_sink_event_pre_queue(GstAggregator* agg, GstAggregatorPad* pad,
-                                                         GstEvent* event) {
-  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START)
-    GST_STRUCT_DEC(agg)->priv->cancel.cancel();
-  else if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP)
-    GST_STRUCT_DEC(agg)->priv->cancel.rearm(); // also when only one pad is flushed
-  return GST_AGGREGATOR_CLASS(gst_struct_dec_parent_class)->sink_event_pre_queue(agg, pad, event);
 }
 
 // ---- pictures ------------------------------------------------------------------------------------------
@@ -347,9 +260,9 @@ static runtime::Outcome synthesize(GstStructDec* self, const GstSemanticJoinSet&
   return outcome;
 }
 
-static Concealment concealment_now(GstStructDec* self) {
+static GstClockTime hold_time(GstStructDec* self) {
   ObjectLock lock(self);
-  return self->priv->concealment;
+  return self->priv->hold_time * GST_MSECOND;
 }
 
 /// This picture's map, else, in a video, the one before while it is fresh. A layer that has ended, or that
@@ -367,13 +280,12 @@ static UsedMap choose_map(GstStructDec* self, const GstSemanticJoinSet& set) {
     if (priv->maps.ask_for_key(GST_PAD(joined.pad), set.running_time))
       count(self, &Counters::key_requests);
   }
-  Concealment concealment = concealment_now(self);
-  bool may_hold = concealment.settings.conceal && GST_VIDEO_INFO_FPS_N(&priv->output.info()) > 0 &&
+  bool may_hold = priv->concealment_now().conceal && GST_VIDEO_INFO_FPS_N(&priv->output.info()) > 0 &&
                   joined.state != GST_SEMANTIC_JOIN_EOS && joined.state != GST_SEMANTIC_JOIN_OFF &&
                   joined.state != GST_SEMANTIC_JOIN_UNLINKED;
   if (used.map || !may_hold)
     return used;
-  used.map = priv->maps.held(set.running_time, concealment.hold * GST_MSECOND);
+  used.map = priv->maps.held(set.running_time, hold_time(self));
   used.held = used.map != nullptr;
   return used;
 }
@@ -406,19 +318,9 @@ static Ptr<GstBuffer> same_again(GstStructDec* self, const GstSemanticJoinSet& s
 /// The picture from below by reference, or what was shown last.
 static Ptr<GstBuffer> without_map(GstStructDec* self, const GstSemanticJoinSet& set) {
   StructDecPrivate* priv = self->priv;
-  auto agg = GST_AGGREGATOR(self);
-  GstBuffer* base = set.pads[SINK].buffer;
   priv->painted_id = 0; // what will have been shown last is something else
-  count(self, base ? &Counters::passed : &Counters::repeated);
-  if (!base)
-    return priv->output.fallback(agg, kMidGrey);
-  Ptr<GstBuffer> out = priv->output.pass(agg, base, priv->base_info);
-  if (out && set.pads[STRUCTURE].state == GST_SEMANTIC_JOIN_LOST) {
-    out.reset(gst_buffer_make_writable(out.release()));
-    if (auto meta = gst_buffer_get_semantic_layer_meta(out.get()))
-      meta->lost |= kStructureBit;
-  }
-  return out;
+  count(self, set.pads[SINK].buffer ? &Counters::passed : &Counters::repeated);
+  return priv->pass_base(set);
 }
 
 static Ptr<GstBuffer> show_map(GstStructDec* self, const maps::Map* map) {
@@ -439,21 +341,6 @@ static Ptr<GstBuffer> show_map(GstStructDec* self, const maps::Map* map) {
   return out;
 }
 
-static GstFlowReturn finish(GstStructDec* self, const GstSemanticJoinSet& set, Ptr<GstBuffer> out) {
-  StructDecPrivate* priv = self->priv;
-  if (out)
-    priv->output.remember(out.get()); // without the mixture: it serves as it is meant
-  ConcealSettings settings = concealment_now(self).settings;
-  out = priv->fade.apply(
-      GST_AGGREGATOR(self), priv->output, std::move(out),
-      settings.conceal && set.pads[STRUCTURE].state != GST_SEMANTIC_JOIN_OFF ? settings.fade : 0);
-  if (!out)
-    return GST_PAD_IS_FLUSHING(GST_AGGREGATOR_SRC_PAD(self)) ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
-  if (priv->fade.concealed())
-    count(self, &Counters::faded);
-  return gst_semantic_layer_join_finish(GST_SEMANTIC_LAYER_JOIN(self), &set, out.release());
-}
-
 static GstFlowReturn gst_struct_dec_join(GstSemanticLayerJoin* join, GstSemanticJoinSet* set) {
   auto self = GST_STRUCT_DEC(join);
   return guarded(self, GST_FLOW_ERROR, [&]() -> GstFlowReturn {
@@ -464,9 +351,9 @@ static GstFlowReturn gst_struct_dec_join(GstSemanticLayerJoin* join, GstSemantic
     bool pictures = GST_VIDEO_INFO_FORMAT(&priv->output.info()) == GST_VIDEO_FORMAT_RGB;
     UsedMap used = choose_map(self, *set);
     if (!pictures)
-      return finish(self, *set, show_map(self, used.held ? nullptr : used.map));
+      return priv->finish(*set, show_map(self, used.held ? nullptr : used.map));
     if (!used.map)
-      return finish(self, *set, without_map(self, *set));
+      return priv->finish(*set, without_map(self, *set));
     if (!load_networks(self))
       return GST_FLOW_ERROR;
     Ptr<GstBuffer> out = used.held ? same_again(self, *set) : nullptr;
@@ -479,10 +366,10 @@ static GstFlowReturn gst_struct_dec_join(GstSemanticLayerJoin* join, GstSemantic
         mark_held(self, *set, out);
       else
         count(self, &Counters::painted);
-      return finish(self, *set, std::move(out));
+      return priv->finish(*set, std::move(out));
     case runtime::JobResult::Late:
       count(self, &Counters::no_time);
-      return finish(self, *set, without_map(self, *set));
+      return priv->finish(*set, without_map(self, *set));
     case runtime::JobResult::Cancelled:
       return GST_FLOW_OK; // flushing or stopping: GstAggregator knows, and would take FLUSHING from us for an
                           // error of downstream
@@ -503,21 +390,17 @@ static GstStructure* make_stats(GstStructDec* self) {
   gst_structure_set(stats, "painted", G_TYPE_UINT64, c.painted, "shown-maps", G_TYPE_UINT64, c.shown_maps,
                     "passed", G_TYPE_UINT64, c.passed, "repeated", G_TYPE_UINT64, c.repeated, "corrupt",
                     G_TYPE_UINT64, c.corrupt, "no-time", G_TYPE_UINT64, c.no_time, "held", G_TYPE_UINT64,
-                    c.held, "faded", G_TYPE_UINT64, c.faded, "key-requests", G_TYPE_UINT64, c.key_requests,
-                    nullptr);
+                    c.held, "faded", G_TYPE_UINT64, self->priv->faded, "key-requests", G_TYPE_UINT64,
+                    c.key_requests, nullptr);
   return stats;
 }
 
 static void gst_struct_dec_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
   StructDecPrivate* priv = GST_STRUCT_DEC(object)->priv;
-  if (id < PROP_CONCEAL) {
-    set_model_property(object, priv->settings, id - PROP_MODEL, value);
-  } else if (id < PROP_HOLD_TIME) {
-    set_conceal_property(object, priv->concealment.settings, id - PROP_CONCEAL, value);
-  } else if (id == PROP_HOLD_TIME) {
+  if (id == PROP_HOLD_TIME) {
     ObjectLock lock(object);
-    priv->concealment.hold = g_value_get_uint(value);
-  } else {
+    priv->hold_time = g_value_get_uint(value);
+  } else if (!set_picture_join_property(object, *priv, id, value)) {
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
   }
 }
@@ -525,36 +408,26 @@ static void gst_struct_dec_set_property(GObject* object, guint id, const GValue*
 static void gst_struct_dec_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
   auto self = GST_STRUCT_DEC(object);
   StructDecPrivate* priv = self->priv;
-  if (id < PROP_CONCEAL) {
-    get_model_property(object, priv->settings, id - PROP_MODEL, value);
-  } else if (id < PROP_HOLD_TIME) {
-    get_conceal_property(object, priv->concealment.settings, id - PROP_CONCEAL, value);
-  } else if (id == PROP_HOLD_TIME) {
+  if (id == PROP_HOLD_TIME) {
     ObjectLock lock(object);
-    g_value_set_uint(value, priv->concealment.hold);
+    g_value_set_uint(value, priv->hold_time);
   } else if (id == PROP_STATS) {
     g_value_take_boxed(value, make_stats(self));
-  } else {
+  } else if (!get_picture_join_property(object, *priv, id, value)) {
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
   }
 }
 
-static void gst_struct_dec_finalize(GObject* object) {
-  delete GST_STRUCT_DEC(object)->priv;
-  G_OBJECT_CLASS(gst_struct_dec_parent_class)->finalize(object);
-}
-
 static void gst_struct_dec_init(GstStructDec* self) {
-  self->priv = new StructDecPrivate;
+  self->priv = new StructDecPrivate(GST_PICTURE_JOIN(self));
+  set_picture_join(self, self->priv);
 }
 
 static void gst_struct_dec_class_init(GstStructDecClass* klass) {
   auto object_class = G_OBJECT_CLASS(klass);
   object_class->set_property = gst_struct_dec_set_property;
   object_class->get_property = gst_struct_dec_get_property;
-  object_class->finalize = gst_struct_dec_finalize;
-  install_model_properties(object_class, PROP_MODEL);
-  install_conceal_properties(object_class, PROP_CONCEAL, 0);
+  install_picture_join_properties(object_class, kDefaultFade);
   g_object_class_install_property(
       object_class, PROP_HOLD_TIME,
       g_param_spec_uint("hold-time", "Hold time",
@@ -576,7 +449,6 @@ static void gst_struct_dec_class_init(GstStructDecClass* klass) {
                          GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 
   auto element_class = GST_ELEMENT_CLASS(klass);
-  element_class->change_state = gst_struct_dec_change_state;
   gst_element_class_add_static_pad_template_with_gtype(element_class, &sink_template,
                                                        GST_TYPE_AGGREGATOR_PAD);
   gst_element_class_add_static_pad_template_with_gtype(element_class, &structure_template,
@@ -589,18 +461,11 @@ static void gst_struct_dec_class_init(GstStructDecClass* klass) {
   auto aggregator_class = GST_AGGREGATOR_CLASS(klass);
   aggregator_class->start = gst_struct_dec_start;
   aggregator_class->stop = gst_struct_dec_stop;
-  aggregator_class->update_src_caps = gst_struct_dec_update_src_caps;
-  aggregator_class->decide_allocation = JoinOutput::decide_allocation;
-  aggregator_class->propose_allocation = gst_struct_dec_propose_allocation;
-  aggregator_class->sink_query = gst_struct_dec_sink_query;
-  aggregator_class->src_event = gst_struct_dec_src_event;
-  aggregator_class->sink_event_pre_queue = gst_struct_dec_sink_event_pre_queue;
 
   auto join_class = GST_SEMANTIC_LAYER_JOIN_CLASS(klass);
   join_class->pad_names[SINK] = "sink";
   join_class->pad_names[STRUCTURE] = GSEM_PAD_STRUCTURE;
   join_class->join = gst_struct_dec_join;
   join_class->pad_caps = gst_struct_dec_pad_caps;
-  join_class->late = gst_struct_dec_late;
   join_class->reset = gst_struct_dec_reset;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include "gst/semantic/layer_join.hpp"
+#include "plugins/semanticcodec/picture_join.hpp"
 
 G_BEGIN_DECLS
 
 #define GST_TYPE_STRUCT_DEC (gst_struct_dec_get_type())
-G_DECLARE_FINAL_TYPE(GstStructDec, gst_struct_dec, GST, STRUCT_DEC, GstSemanticLayerJoin)
+G_DECLARE_FINAL_TYPE(GstStructDec, gst_struct_dec, GST, STRUCT_DEC, GstPictureJoin)
 
 GST_ELEMENT_REGISTER_DECLARE(structdec)
 
