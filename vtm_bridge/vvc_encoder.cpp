@@ -1,60 +1,40 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gst/bitstream/stream_header.hpp"
 #include "vtm_bridge/vvc_library.hpp"
-#include "vtm_bridge/vvc_picture.hpp"
+#include "vtm_bridge/vvc_still_encoder.hpp"
 
 #include <vvenc/vvenc.h>
-
-#include <algorithm>
 
 namespace gsem::maps {
 namespace {
 
 constexpr int kMaxSpeed = 4, kStillSpeed = 2, kLiveSpeed = 3;
-constexpr uint8_t kGrey = 128;
 
 /// Messages are found in vvenc_get_last_error().
 void say_nothing(void*, int, const char*, va_list) {}
 
-class VvcEncoder final : public MapEncoder {
-public:
-  bool open(const EncoderSettings& settings);
-  Status encode(const MapView& map, bool force_key, EncodedMap& out) override;
-  void set_quantiser(int quantiser) override { qp_ = std::clamp(quantiser, 0, 63); }
-  const Bytes& codec_header() const override { return splitter_.codec_header(); }
-  std::string last_error() const override { return error_; }
-
+class VvcEncoder final : public VvcStillEncoder {
 private:
+  bool prepare() override;
+  std::string coder() const override { return "VVenC"; }
+  Status code(const MapView& map, ByteView& stream) override;
   bool configure(vvenc_config& config) const;
-  Status run(const MapView& map);
   Status run(vvencEncoder* encoder);
 
-  EncoderSettings settings_;
-  int qp_ = 0;
-  VvcSplitter splitter_{"VVenC"};
-  std::string error_;
   std::vector<int16_t> padded_; ///< of the map under way; kept for its memory, as is stream_
   Bytes stream_;
   size_t used_ = 0; ///< of stream_
 };
 
-bool VvcEncoder::open(const EncoderSettings& settings) {
-  settings_ = settings;
+bool VvcEncoder::prepare() {
   if (settings_.speed < 0)
-    settings_.speed = settings.live ? kLiveSpeed : kStillSpeed;
+    settings_.speed = settings_.live ? kLiveSpeed : kStillSpeed;
   if (settings_.speed > kMaxSpeed) {
     error_ = "vvc speed " + std::to_string(settings_.speed) + " is over " + std::to_string(kMaxSpeed);
     return false;
   }
-  set_quantiser(settings.quantiser);
   stream_.resize(bitstream::Limits::max_structure_bytes);
-  const Bytes grey(static_cast<size_t>(settings.width) * static_cast<size_t>(settings.height), kGrey);
-  if (run({grey.data(), settings.width, settings.height, settings.width}) != Status::Ok)
-    return false;
-  if (splitter_.learn(ByteView(stream_).first(used_), settings.width, settings.height) == Status::Ok)
-    return true;
-  error_ = splitter_.error();
-  return false;
+  return true;
 }
 
 bool VvcEncoder::configure(vvenc_config& config) const {
@@ -81,7 +61,7 @@ bool VvcEncoder::configure(vvenc_config& config) const {
 }
 
 /// An encoder is for one picture, as each is a stream of its own: a new one costs about a millisecond.
-Status VvcEncoder::run(const MapView& map) {
+Status VvcEncoder::code(const MapView& map, ByteView& stream) {
   pad_map(map, padded_);
   vvenc_config config;
   if (!configure(config)) {
@@ -95,6 +75,7 @@ Status VvcEncoder::run(const MapView& map) {
   if (status == Status::Failed)
     error_ = std::string("VVenC failed: ") + vvenc_get_last_error(encoder);
   vvenc_encoder_close(encoder);
+  stream = ByteView(stream_).first(used_);
   return status;
 }
 
@@ -119,31 +100,11 @@ Status VvcEncoder::run(vvencEncoder* encoder) {
   return Status::Ok;
 }
 
-Status VvcEncoder::encode(const MapView& map, bool, EncodedMap& out) {
-  error_.clear();
-  if (map.data == nullptr || map.width != settings_.width || map.height != settings_.height ||
-      map.stride < map.width)
-    return Status::Failed;
-  if (Status status = run(map); status != Status::Ok)
-    return status;
-  out.key = true;
-  const Status status = splitter_.split(ByteView(stream_).first(used_), out.payload);
-  if (status == Status::Failed)
-    error_ = splitter_.error();
-  return status;
-}
-
 } // namespace
 
 Status create_vvc_encoder(const EncoderSettings& settings, std::unique_ptr<MapEncoder>& out,
                           std::string& error) {
-  auto encoder = std::make_unique<VvcEncoder>();
-  if (!encoder->open(settings)) {
-    error = encoder->last_error();
-    return Status::Failed;
-  }
-  out = std::move(encoder);
-  return Status::Ok;
+  return open_still_encoder(std::make_unique<VvcEncoder>(), settings, out, error);
 }
 
 } // namespace gsem::maps
