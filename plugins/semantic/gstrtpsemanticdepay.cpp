@@ -44,6 +44,9 @@ namespace {
 constexpr size_t kLayers = kLayerNames.size();
 /// More lost units than this in a row become one GAP event together: a forged number must not cost much.
 constexpr unsigned kMaxGaps = 64;
+/// A jitter buffer gives up on a lost packet when the picture is due, and only then lets go of those behind
+/// it.
+constexpr guint kDefaultLatency = 20, kMaxLatency = 10000; ///< ms
 /// A stream header as `config`, base64.
 constexpr size_t kMaxConfig = 16384;
 
@@ -57,8 +60,10 @@ struct Depay : RtpSource {
 
   std::atomic<bool> request_keyframe{true}, wait_for_keyframe{false};
   std::atomic<guint> max_layer{kLayers};
-  guint told_max_layer = kLayers; ///< streaming thread
+  std::atomic<guint> added_latency{kDefaultLatency}; ///< ms
+  guint told_max_layer = kLayers;                    ///< streaming thread
 
+  GstClockTime slack() const { return added_latency * GST_MSECOND; }
   /// A picture's time, NONE when not known.
   GstClockTime frame() const {
     return assembler.have_header() ? frame_duration(assembler.header()) : GST_CLOCK_TIME_NONE;
@@ -75,7 +80,7 @@ struct _GstRtpSemanticDepay {
 G_DEFINE_TYPE(GstRtpSemanticDepay, gst_rtp_semantic_depay, GST_TYPE_RTP_BASE_DEPAYLOAD)
 GST_ELEMENT_REGISTER_DEFINE(rtpsemanticdepay, "rtpsemanticdepay", GST_RANK_NONE, GST_TYPE_RTP_SEMANTIC_DEPAY)
 
-enum { PROP_0, PROP_REQUEST_KEYFRAME, PROP_WAIT_FOR_KEYFRAME, PROP_MAX_LAYER, PROP_STATS };
+enum { PROP_0, PROP_REQUEST_KEYFRAME, PROP_WAIT_FOR_KEYFRAME, PROP_MAX_LAYER, PROP_LATENCY, PROP_STATS };
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_CAPS_RTP));
@@ -218,7 +223,8 @@ static void begin_source(Depay& depay) {
 static GstClockTime time_due(GstRtpSemanticDepay* self, GstClockTime pts) {
   const GstSegment* segment = &GST_RTP_BASE_DEPAYLOAD(self)->segment;
   const Depay& depay = *self->priv;
-  return depay.time_due(gst_segment_to_running_time(segment, GST_FORMAT_TIME, pts), depay.frame());
+  return depay.time_due(gst_segment_to_running_time(segment, GST_FORMAT_TIME, pts), depay.frame(),
+                        depay.slack());
 }
 
 /// A unit that stays open is to go on when its picture is due: the packet that would close it may come much
@@ -372,9 +378,9 @@ static gboolean src_query(GstPad* pad, GstObject* parent, GstQuery* query) {
   gboolean live = FALSE;
   GstClockTime least = 0, most = GST_CLOCK_TIME_NONE;
   gst_query_parse_latency(query, &live, &least, &most);
+  const GstClockTime slack = GST_RTP_SEMANTIC_DEPAY(parent)->priv->slack();
   if (live && least > 0)
-    gst_query_set_latency(query, live, least + RtpSource::kReleaseSlack,
-                          GST_CLOCK_TIME_IS_VALID(most) ? most + RtpSource::kReleaseSlack : most);
+    gst_query_set_latency(query, live, least + slack, GST_CLOCK_TIME_IS_VALID(most) ? most + slack : most);
   return TRUE;
 }
 
@@ -419,6 +425,10 @@ static void set_property(GObject* object, guint id, const GValue* value, GParamS
   case PROP_MAX_LAYER:
     depay.max_layer = g_value_get_uint(value);
     break;
+  case PROP_LATENCY:
+    if (depay.added_latency.exchange(g_value_get_uint(value)) != g_value_get_uint(value))
+      gst_element_post_message(GST_ELEMENT(object), gst_message_new_latency(GST_OBJECT(object)));
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
   }
@@ -435,6 +445,9 @@ static void get_property(GObject* object, guint id, GValue* value, GParamSpec* p
     break;
   case PROP_MAX_LAYER:
     g_value_set_uint(value, self->priv->max_layer);
+    break;
+  case PROP_LATENCY:
+    g_value_set_uint(value, self->priv->added_latency);
     break;
   case PROP_STATS:
     g_value_take_boxed(value, make_stats(self));
@@ -482,6 +495,13 @@ static void gst_rtp_semantic_depay_class_init(GstRtpSemanticDepayClass* klass) {
                         "Highest layer handed on: 1 caption, 2 and structure, 3 and signal; what is above "
                         "counts as not sent, and nothing waits for it",
                         1, kLayers, kLayers, flags));
+  g_object_class_install_property(
+      object, PROP_LATENCY,
+      g_param_spec_uint("latency", "Latency",
+                        "Milliseconds, in live pipelines, to wait for a picture's packets beyond what the "
+                        "jitter buffer waits. That gives up on lost packets one after the other: each "
+                        "picture's time more saves one more lost in a row, where the sender repeats maps",
+                        0, kMaxLatency, kDefaultLatency, flags));
   g_object_class_install_property(
       object, PROP_STATS,
       g_param_spec_boxed(

@@ -66,13 +66,13 @@ GstClockTime RtpSource::live_frame(GstClockTime frame) const {
   return latency && *latency > 0 ? frame : GST_CLOCK_TIME_NONE;
 }
 
-GstClockTime RtpSource::time_due(GstClockTime time, GstClockTime frame) const {
+GstClockTime RtpSource::time_due(GstClockTime time, GstClockTime frame, GstClockTime slack) const {
   if (!latency || !GST_CLOCK_TIME_IS_VALID(time))
     return GST_CLOCK_TIME_NONE;
   if (*latency > 0)
-    return time + *latency + kReleaseSlack;
-  return time + std::max(kReleaseSlack,
-                         GST_CLOCK_TIME_IS_VALID(frame) ? std::min(frame, kLongestFrame) : kUsualFrame);
+    return time + *latency + slack;
+  return time +
+         std::max(slack, GST_CLOCK_TIME_IS_VALID(frame) ? std::min(frame, kLongestFrame) : kUsualFrame);
 }
 
 } // namespace gsem

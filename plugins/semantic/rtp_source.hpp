@@ -13,10 +13,6 @@ namespace gsem {
 /// last, and when its pictures are due. Streaming thread only.
 struct RtpSource {
   static constexpr int kClockRate = 90000;
-  /// A jitter buffer gives up on a lost packet when the picture is due, and only then lets go of those behind
-  /// it.
-  static constexpr GstClockTime kReleaseSlack = 20 * GST_MSECOND;
-
   std::optional<guint32> ssrc;
   GstClockTime last_pts = GST_CLOCK_TIME_NONE;    ///< of the last picture of which anything was said
   bool waiting = true;                            ///< for a unit that decodes alone
@@ -40,9 +36,9 @@ struct RtpSource {
   GstClockTime time_of(const ReceivedUnit& unit, GstClockTime frame) const;
   /// `frame` in a live stream behind a jitter buffer; NONE where nobody waits for pictures.
   GstClockTime live_frame(GstClockTime frame) const;
-  /// When what belongs to the picture of running time `time` has come, or will not come any more. Running
-  /// time; NONE when that is not known.
-  GstClockTime time_due(GstClockTime time, GstClockTime frame) const;
+  /// When what belongs to the picture of running time `time` has come, or will not come any more, if `slack`
+  /// is waited beyond what upstream waits. Running time; NONE when that is not known.
+  GstClockTime time_due(GstClockTime time, GstClockTime frame, GstClockTime slack) const;
 
 private:
   std::optional<guint32> last_rtp_time_;

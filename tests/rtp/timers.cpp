@@ -152,6 +152,39 @@ GST_START_TEST(every_picture_is_told_of) {
 }
 GST_END_TEST
 
+/// A jitter buffer gives up on the second and third unit in turn, and only then lets go of the fourth, which
+/// has copies of both: with a picture's time more to wait they are in time.
+GST_START_TEST(added_latency_waits_for_copies) {
+  Sender sender(stream::header({2}), "map-redundancy=2 config-interval=0");
+  std::vector<std::vector<Packet>> units;
+  for (int i = 0; i < 4; ++i)
+    units.push_back(sender.send(uint64_t(i), {{2, stream::payload(i, 50), true, true}}));
+  for (const bool patient : {false, true}) {
+    Receiver receiver(sender.caps(), patient ? "latency=60" : "");
+    GstHarness* harness = receiver.harness();
+    use_clock(harness, kLatency);
+    receiver.push(units[0].front());
+    fail_unless_equals_int(receiver.take().size(), 1);
+    const GstClockTime wait = patient ? 60 * GST_MSECOND : kSlack;
+    fail_unless_equals_uint64(gst_harness_query_latency(harness), kLatency + wait);
+    fail_unless_equals_uint64(next_deadline(harness), kFrame + kLatency + wait);
+    if (!patient)
+      gst_harness_crank_single_clock_wait(harness);
+    gst_harness_set_time(harness, 2 * kFrame + kLatency);
+    next_deadline(harness); // what was due by then is done
+    receiver.push(units[3].front());
+    const auto received = receiver.take();
+    fail_unless_equals_int(received.size(), 3);
+    for (size_t i = 0; i < 3; ++i) {
+      fail_unless_equals_uint64(received[i].pts, (i + 1) * kFrame);
+      fail_unless(received[i].layers.at(2) == stream::payload(int(i) + 1, 50));
+    }
+    fail_unless_equals_uint64(receiver.counter("recovered-units"), 2);
+    fail_unless_equals_uint64(receiver.counter("due-pictures"), patient ? 0 : 1);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(complete_units_leave_no_timer) {
   Bench bench;
   for (const auto& packet : bench.packets)
@@ -243,6 +276,7 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, a_unit_goes_on_when_its_picture_is_due);
   tcase_add_test(tc, the_timer_follows_the_open_unit);
   tcase_add_test(tc, every_picture_is_told_of);
+  tcase_add_test(tc, added_latency_waits_for_copies);
   tcase_add_test(tc, complete_units_leave_no_timer);
   tcase_add_test(tc, a_flush_takes_the_open_unit_along);
   tcase_add_test(tc, stops_with_a_timer_that_waits);
