@@ -39,7 +39,9 @@ Clip read_clip(const std::string& path, int most_pictures, const std::string& co
 struct SemanticResult {
   double rate = 0; ///< bit/s on the wire
   // Of all frame times: parts, 0..1
-  double caption = 0, told = 0; ///< the right one; in time a unit came, or the receiver knew that none would
+  double caption = 0; ///< the right one
+  double told = 0;    ///< from the first packet on: in time a unit came, or the receiver knew that none would
+  int before_anything = 0; ///< pictures before that packet
   // Of the pictures for which one was sent: parts, 0..1
   double map_fresh = 0, map_recent = 0, signal_fresh = 0;
   int maps_sent = 0, signals_sent = 0, key_requests = 0;
@@ -47,10 +49,11 @@ struct SemanticResult {
 };
 
 struct SemanticOptions {
-  double target = 0;     ///< of semanticlayerfilter in bit/s, 0: none
-  bool steered = false;  ///< the encoders follow semanticlayerfilter's semantic-rate
-  bool nack = false;     ///< lost packets are sent again, as for the codecs
-  std::string payloader; ///< properties of rtpsemanticpay
+  double target = 0;      ///< of semanticlayerfilter in bit/s, 0: none
+  bool steered = false;   ///< the encoders follow semanticlayerfilter's semantic-rate
+  bool nack = false;      ///< lost packets are sent again, as for the codecs
+  std::string payloader;  ///< properties of rtpsemanticpay
+  double patience = 0.02; ///< `latency` of rtpsemanticdepay, s; its default
 };
 
 /// rtpsemanticpay, the network, a jitter buffer, rtpsemanticdepay. Maps are coded on the way, so that

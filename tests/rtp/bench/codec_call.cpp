@@ -59,7 +59,7 @@ CodecResult codec_call(const Clip& clip, const Network& network, unsigned seed, 
       for (size_t left = gst_buffer_get_size(coded); left > 0; left -= std::min(left, kRoom)) {
         all.push_back({all.size(), next, std::min(left, kRoom) + kRtp + kPayloadHeader});
         ++pictures[next].packets;
-        buffer.sent(now);
+        buffer.sent(now + network.delay);
         send(all.back(), now);
       }
       ++next;
@@ -69,7 +69,8 @@ CodecResult codec_call(const Clip& clip, const Network& network, unsigned seed, 
               [&](uint64_t sequence) { nacks.add(*back.send(now, kFeedback), sequence); });
     buffer.release(now, [&](const Packet& packet) { ++pictures[packet.picture].came; });
     // A picture is decoded when it is due.
-    for (; due < clip.pictures.size() && double(due) * frame + kLatency + kStep <= now; ++due) {
+    for (; due < clip.pictures.size() && double(due) * frame + network.delay + kLatency + kStep <= now;
+         ++due) {
       const Picture& picture = pictures[due];
       const bool complete = picture.came == picture.packets && picture.packets > 0;
       clean = complete ? clean + 1 : 0;

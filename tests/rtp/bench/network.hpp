@@ -67,15 +67,16 @@ private:
   uint64_t bytes_ = 0;
 };
 
-/// Gives packets in order: at once while none is missing. A missing one is given up `latency` after it was
-/// made, as rtpjitterbuffer estimates it; what comes later than that is dropped.
+/// Gives packets in order: at once while none is missing. A missing one is given up `latency` after the time
+/// at which it would have come without jitter, as rtpjitterbuffer estimates it; what comes later than that is
+/// dropped.
 template <class Packet>
 class JitterBuffer {
 public:
   explicit JitterBuffer(double latency) : latency_(latency) {}
 
   /// The next packet was sent, whether it comes or not.
-  void sent(double made) { made_.push_back(made); }
+  void sent(double expected) { expected_.push_back(expected); }
   void insert(uint64_t sequence, Packet packet) {
     if (sequence >= next_)
       waiting_.try_emplace(sequence, std::move(packet));
@@ -94,7 +95,7 @@ public:
     while (!waiting_.empty()) {
       auto first = waiting_.begin();
       if (first->first != next_) {
-        if (now < made_[next_] + latency_)
+        if (now < expected_[next_] + latency_)
           return;
         ++next_;
         continue;
@@ -109,7 +110,7 @@ public:
 private:
   double latency_;
   uint64_t next_ = 0;
-  std::vector<double> made_; ///< by sequence number
+  std::vector<double> expected_; ///< by sequence number
   std::map<uint64_t, Packet> waiting_;
 };
 
@@ -131,7 +132,7 @@ private:
   std::multimap<double, Thing> things_;
 };
 
-constexpr double kLatency = 0.2; ///< of the jitter buffers: a picture is due so long after it was made
+constexpr double kLatency = 0.2; ///< of the jitter buffers: a picture is due so long after it could come
 constexpr double kStep = 0.005;  ///< of simulated time
 constexpr size_t kIpUdp = 28;
 constexpr size_t kFeedback = 80; ///< bytes of a NACK or PLI on the wire

@@ -9,6 +9,7 @@
 #include <gst/check/gsttestclock.h>
 #include <gst/rtp/rtp.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -20,8 +21,8 @@ namespace {
 
 /// First byte of a map: docs/structure.md.
 constexpr int kDelta = 1, kKey = 2;
-/// What the depayloader gives the jitter buffer to let go of what it holds, and a step of this simulation.
-constexpr double kRelease = 0.02 + kStep + 1e-6;
+/// Steps of this simulation that a picture may take.
+constexpr double kRelease = kStep + 1e-6;
 /// What a receiver may still show of the last map that came.
 constexpr double kRecent = 1;
 
@@ -210,6 +211,8 @@ private:
 struct Arrived {
   bool told = false; ///< a unit, or a GAP
   bool map = false, signal = false;
+  double late_map =
+      -1;        ///< time of an earlier picture whose map came too late for it, and is held from here on
   Bytes caption; ///< the one known from here on, when that changes
 };
 
@@ -221,13 +224,16 @@ std::string rtp_caps(const Clip& clip) {
          config.get() + "\"";
 }
 
-/// rtpsemanticdepay, on a clock that stands at the simulated time.
+/// rtpsemanticdepay, on a clock that stands at the simulated time. A picture's time is that at which packets
+/// without any delay but `way` come: so rtpjitterbuffer finds it.
 class Receiver {
 public:
-  Receiver(const Clip& clip, double latency)
-      : arrived(clip.pictures.size()), clip_(clip), latency_(latency),
-        harness_(harness("rtpsemanticdepay name=depay", rtp_caps(clip).c_str())) {
-    gst_harness_set_upstream_latency(harness_, clock_time(latency));
+  Receiver(const Clip& clip, double way, double patience)
+      : arrived(clip.pictures.size()), clip_(clip), way_(way), patience_(patience),
+        harness_(harness("rtpsemanticdepay name=depay latency=" +
+                             std::to_string(int(std::lround(patience * 1000))),
+                         rtp_caps(clip).c_str())) {
+    gst_harness_set_upstream_latency(harness_, clock_time(kLatency));
     gst_harness_use_testclock(harness_);
     clock_.reset(GST_CLOCK(gst_harness_get_testclock(harness_)));
   }
@@ -250,7 +256,7 @@ public:
   }
   void take(const RtpPacket& packet, double now) {
     GstBuffer* buffer = gst_buffer_new_memdup(packet.data.data(), packet.data.size());
-    GST_BUFFER_PTS(buffer) = packet.pts;
+    GST_BUFFER_PTS(buffer) = packet.pts + clock_time(way_);
     gst_harness_push(harness_, buffer);
     read(now);
     // From the first unit that can be read on, the element always waits for the next picture.
@@ -271,11 +277,13 @@ private:
     gst_clock_id_unref(id);
     return time;
   }
-  double due(size_t index) const { return double(index) * clip_.frame() + latency_ + kRelease; }
+  double due(size_t index) const {
+    return double(index) * clip_.frame() + way_ + kLatency + patience_ + kRelease;
+  }
 
   /// Null when it is too late for that picture.
   Arrived* at(GstClockTime pts, double now, size_t& index) {
-    index = size_t(double(pts) / double(GST_SECOND) * clip_.rate + 0.5);
+    index = size_t(std::max(double(pts) / double(GST_SECOND) - way_, 0.0) * clip_.rate + 0.5);
     if (index >= arrived.size() || now > due(index))
       return nullptr;
     arrived[index].told = true;
@@ -297,13 +305,23 @@ private:
       Arrived late;
       Arrived* picture = at(GST_BUFFER_PTS(buffer), now, index);
       read_unit(buffer, picture ? *picture : late);
-      // Words that come late are known from the next picture on.
-      while (!picture && index + 1 < arrived.size() && now > due(index))
-        ++index;
-      if (!picture && !late.caption.empty() && index < arrived.size())
-        arrived[index].caption = late.caption;
+      if (!picture)
+        take_late(late, index, now);
       gst_buffer_unref(buffer);
     }
+  }
+
+  /// Words and maps that come late are known from the next picture on (structdec holds such maps).
+  void take_late(Arrived& late, size_t index, double now) {
+    const double made = double(index) * clip_.frame();
+    while (index < arrived.size() && now > due(index))
+      ++index;
+    if (index >= arrived.size())
+      return;
+    if (!late.caption.empty())
+      arrived[index].caption = std::move(late.caption);
+    if (late.map)
+      arrived[index].late_map = std::max(arrived[index].late_map, made);
   }
 
   void read_unit(GstBuffer* buffer, Arrived& picture) {
@@ -337,7 +355,7 @@ private:
   }
 
   const Clip& clip_;
-  const double latency_;
+  const double way_, patience_;
   GstHarness* harness_;
   gsem::Ptr<GstClock> clock_;
   bool started_ = false; ///< a unit has come out
@@ -363,7 +381,7 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
   MapEncoder encoder(clip);
   SignalEncoder signal_encoder(clip);
   Sender sender(clip, options);
-  Receiver receiver(clip, kLatency);
+  Receiver receiver(clip, network.delay, options.patience);
   Link there(network, seed), back({.delay = network.delay}, seed + 1);
   JitterBuffer<RtpPacket> buffer(kLatency);
   struct OnTheWay {
@@ -396,7 +414,7 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
       count_sent(packets, sent[next]);
       for (const auto& packet : packets) {
         all.push_back(packet);
-        buffer.sent(now);
+        buffer.sent(now + network.delay);
         send(all.size() - 1, now);
       }
       ++next;
@@ -412,6 +430,9 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
     }
   }
 
+  const auto first = std::find_if(receiver.arrived.begin(), receiver.arrived.end(),
+                                  [](const Arrived& picture) { return picture.told; });
+  result.before_anything = int(first - receiver.arrived.begin());
   Bytes held, meant;
   double last_map = -1;
   int maps = 0, recent = 0, signals = 0, told = 0, captions = 0;
@@ -422,8 +443,8 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
       meant = clip.coded[i].caption;
     if (!picture.caption.empty())
       held = picture.caption;
-    if (picture.map)
-      last_map = time;
+    const bool held_map = picture.late_map > last_map;
+    last_map = picture.map ? time : std::max(last_map, picture.late_map);
     told += picture.told;
     captions += held == meant;
     if (sent[i].count(2)) {
@@ -435,12 +456,12 @@ SemanticResult semantic_call(const Clip& clip, const Network& network, unsigned 
       ++result.signals_sent;
       signals += picture.signal;
     }
-    result.freezes.picture(time, picture.map || picture.signal, clip.frame());
+    result.freezes.picture(time, picture.map || picture.signal || held_map, clip.frame());
   }
   const auto part = [](int of, size_t all) { return all ? double(of) / double(all) : 0; };
   result.freezes.end(end, clip.frame());
   result.rate = 8 * double(there.bytes()) / end;
-  result.told = part(told, clip.pictures.size());
+  result.told = part(told, clip.pictures.size() - size_t(result.before_anything));
   result.caption = part(captions, clip.pictures.size());
   result.map_fresh = part(maps, size_t(result.maps_sent));
   result.map_recent = part(recent, size_t(result.maps_sent));
