@@ -1,163 +1,27 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// A relay: one layered stream comes in over RTP/UDP, each receiver gets as many layers as it asked for. It
-// never looks into a payload and needs neither networks nor LibTorch.
-//
-//   sfu-relay [--seconds N] PORT HOST:PORT[,layers=1..3][,bitrate=BITS_A_SECOND] ...
-//   sfu-relay --bench STREAMS [--outputs N] [--seconds N]
-//
-// With examples/rtp-send at one end and examples/rtp-receive at the others:
-//
-//   sfu-relay 5004 127.0.0.1:6000 127.0.0.1:6010,layers=2 127.0.0.1:6020,bitrate=20000
-//
-// --bench sends STREAMS streams of 25 pictures a second to itself, trims each for N receivers (1), and prints
-// what that costs: streams a core = 1 / (processor time a stream and second), the sender's own time taken
-// off.
+// --bench: what trimming costs.
+#include "examples/sfu-relay/relay.hpp"
+
 #include "gst/bitstream/access_unit.hpp"
 
 #include <gst/app/app.h>
-#include <gst/rtp/rtp.h>
 
 #include <arpa/inet.h>
-#include <glib-unix.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <charconv>
 #include <cstdio>
-#include <cstring>
-#include <string>
-#include <string_view>
 #include <thread>
-#include <vector>
+
+namespace sfu {
 
 namespace {
 
 using namespace gsem::bitstream;
 
-constexpr char kCaps[] =
-    "application/x-rtp,media=(string)video,clock-rate=(int)90000,encoding-name=(string)X-SEMANTIC";
 constexpr int kRate = 25;
-
-struct Output {
-  std::string host;
-  unsigned port = 0, layers = 3, bitrate = 0;
-};
-
-bool number(std::string_view text, unsigned least, unsigned most, unsigned& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && value >= least && value <= most;
-}
-
-/// Host names are letters, digits and what addresses have: nothing that a launch line would read otherwise.
-bool host_name(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                 "0123456789.-:") == std::string_view::npos;
-}
-
-bool parse_output(std::string_view text, Output& output) {
-  const size_t options = std::min(text.find(','), text.size());
-  const std::string_view address = text.substr(0, options);
-  const size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || !host_name(address.substr(0, colon)) ||
-      !number(address.substr(colon + 1), 1, 65535, output.port))
-    return false;
-  output.host = address.substr(0, colon);
-  for (std::string_view rest = text.substr(options); !rest.empty();) {
-    rest.remove_prefix(1);
-    const size_t end = std::min(rest.find(','), rest.size()), equals = rest.find('=');
-    if (equals >= end)
-      return false;
-    const std::string_view name = rest.substr(0, equals), value = rest.substr(equals + 1, end - equals - 1);
-    if (!(name == "layers" && number(value, 1, 3, output.layers)) &&
-        !(name == "bitrate" && number(value, 1, 1000000000, output.bitrate)))
-      return false;
-    rest.remove_prefix(end);
-  }
-  return true;
-}
-
-/// One thread does it all: sending to a socket does not block, so no receiver needs a queue. Steering would
-/// let the receivers quarrel over one encoder.
-std::string relay_line(unsigned port, const std::vector<Output>& outputs) {
-  std::string line =
-      "udpsrc port=" + std::to_string(port) + " caps=\"" + kCaps + "\" ! rtpsemanticdepay ! tee name=t";
-  for (const auto& output : outputs)
-    line += " t. ! semanticlayerfilter steer-encoders=false max-layer=" + std::to_string(output.layers) +
-            " target-bitrate=" + std::to_string(output.bitrate) +
-            " ! rtpsemanticpay ! udpsink host=" + output.host + " port=" + std::to_string(output.port) +
-            " sync=false async=false";
-  return line;
-}
-
-GstElement* start(const std::string& line) {
-  GError* error = nullptr;
-  GstElement* pipeline = gst_parse_launch(line.c_str(), &error);
-  if (error) {
-    std::fprintf(stderr, "sfu-relay: %s\n", error->message);
-    g_error_free(error);
-    if (pipeline)
-      gst_object_unref(pipeline);
-    return nullptr;
-  }
-  gst_object_ref_sink(pipeline);
-  if (gst_element_set_state(pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
-    std::fprintf(stderr, "sfu-relay: cannot start\n");
-    gst_element_set_state(pipeline, GST_STATE_NULL);
-    gst_object_unref(pipeline);
-    return nullptr;
-  }
-  return pipeline;
-}
-
-void stop(GstElement* pipeline) {
-  gst_element_set_state(pipeline, GST_STATE_NULL);
-  gst_object_unref(pipeline);
-}
-
-// ---- relay
-// --------------------------------------------------------------------------------------------------
-
-gboolean on_message(GstBus*, GstMessage* message, gpointer data) {
-  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
-    GError* error = nullptr;
-    gst_message_parse_error(message, &error, nullptr);
-    std::fprintf(stderr, "sfu-relay: %s\n", error->message);
-    g_error_free(error);
-    g_main_loop_quit(static_cast<GMainLoop*>(data));
-  }
-  return G_SOURCE_CONTINUE;
-}
-
-gboolean quit(gpointer loop) {
-  g_main_loop_quit(static_cast<GMainLoop*>(loop));
-  return G_SOURCE_REMOVE;
-}
-
-int relay(unsigned port, const std::vector<Output>& outputs, unsigned seconds) {
-  GstElement* pipeline = start(relay_line(port, outputs));
-  if (!pipeline)
-    return 1;
-  GMainLoop* loop = g_main_loop_new(nullptr, FALSE);
-  GstBus* bus = gst_element_get_bus(pipeline);
-  const guint watch = gst_bus_add_watch(bus, on_message, loop);
-  g_unix_signal_add(SIGINT, quit, loop);
-  g_unix_signal_add(SIGTERM, quit, loop);
-  if (seconds)
-    g_timeout_add_seconds(seconds, quit, loop);
-  std::printf("relaying %u to %zu receivers\n", port, outputs.size());
-  std::fflush(stdout);
-  g_main_loop_run(loop);
-  g_source_remove(watch);
-  gst_object_unref(bus);
-  stop(pipeline);
-  g_main_loop_unref(loop);
-  return 0;
-}
-
-// ---- bench
-// --------------------------------------------------------------------------------------------------
 
 using Packet = std::vector<unsigned char>;
 
@@ -282,6 +146,8 @@ GstPadProbeReturn count_packets(GstPad*, GstPadProbeInfo* info, gpointer data) {
   return GST_PAD_PROBE_OK;
 }
 
+} // namespace
+
 int bench(unsigned streams, unsigned outputs, unsigned seconds) {
   const auto packets = make_packets(seconds * kRate);
   unsigned nowhere = 0, any = 0;
@@ -291,9 +157,14 @@ int bench(unsigned streams, unsigned outputs, unsigned seconds) {
   std::atomic<guint64> came{0};
   for (unsigned i = 0; i < streams; ++i) {
     std::vector<Output> to;
-    for (unsigned k = 0; k < outputs; ++k)
-      to.push_back({"127.0.0.1", nowhere, 1 + (i + k) % 3, (i + k) % 2 ? 60000u : 0u});
-    GstElement* pipeline = start(relay_line(0, to));
+    for (unsigned k = 0; k < outputs; ++k) {
+      Output& output = to.emplace_back();
+      output.host = "127.0.0.1";
+      output.port = nowhere;
+      output.layers = 1 + (i + k) % 3;
+      output.bitrate = (i + k) % 2 ? 60000 : 0;
+    }
+    GstElement* pipeline = start(relay_line({}, to));
     if (!pipeline)
       return 1;
     GstIterator* all = gst_bin_iterate_sources(GST_BIN(pipeline));
@@ -332,37 +203,4 @@ int bench(unsigned streams, unsigned outputs, unsigned seconds) {
   return double(came) < 0.99 * double(sent);
 }
 
-int usage() {
-  std::fprintf(stderr, "usage: sfu-relay [--seconds N] PORT HOST:PORT[,layers=1..3][,bitrate=BITS] ...\n"
-                       "       sfu-relay --bench STREAMS [--outputs N] [--seconds N]\n");
-  return 2;
-}
-
-} // namespace
-
-int main(int argc, char** argv) {
-  gst_init(&argc, &argv);
-  unsigned seconds = 0, streams = 0, outputs = 1, port = 0;
-  std::vector<Output> receivers;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i], next = i + 1 < argc ? argv[i + 1] : "";
-    bool good = true;
-    if (argument == "--seconds")
-      good = number(next, 1, 86400, seconds), ++i;
-    else if (argument == "--bench")
-      good = number(next, 1, 10000, streams), ++i;
-    else if (argument == "--outputs")
-      good = number(next, 1, 1000, outputs), ++i;
-    else if (port == 0)
-      good = number(argument, 1, 65535, port);
-    else
-      good = parse_output(argument, receivers.emplace_back());
-    if (!good)
-      return usage();
-  }
-  if (streams)
-    return bench(streams, outputs, seconds ? seconds : 5);
-  if (port == 0 || receivers.empty())
-    return usage();
-  return relay(port, receivers, seconds);
-}
+} // namespace sfu
