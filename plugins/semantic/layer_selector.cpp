@@ -14,7 +14,7 @@ constexpr double kSecond = 1e9;
 constexpr double kFading = 10e9; ///< ns, of what a silenced layer took, once it is silent for kRemembered
 constexpr uint64_t kRemembered = 40000000000;
 constexpr double kMemory = 1e9;              ///< ns, time constant of the rates
-constexpr double kKeysMemory = 3e9;          ///< the same where key maps alone go, a second or more apart
+constexpr double kScarceMemory = 3e9;        ///< the same where few maps go: single key maps are not to count
 constexpr uint64_t kLongestStep = 500000000; ///< a gap in time is not a gap in the stream's rate
 constexpr uint64_t kFirstStep = 40000000;    ///< what the first unit stands for
 constexpr double kQueue = 0.095;             ///< s of the rate that may wait in the network
@@ -30,6 +30,8 @@ constexpr double kMapShare = 0.3;                    ///< of the rate, when ther
 constexpr unsigned kFullMaps = 5; ///< the rung of layer 2 with all maps; those with fewer are below it
 static_assert(kLayerPoints[kFullMaps].layer == 2 && kLayerPoints[kFullMaps].map_step == 0 &&
               kLayerPoints[kFullMaps - kKeysOnly].map_step == kKeysOnly);
+
+constexpr unsigned kScarceMaps = 2; ///< from this step on a second has few of them
 
 /// Up to here the rate is scarce: maps, or signals as far as they can be, are thinned.
 constexpr unsigned kSparing = kFullMaps + 2;
@@ -149,7 +151,8 @@ double LayerSelector::least_rate(const LayerPoint& point, const Settings& settin
 }
 
 void LayerSelector::measure(const AccessUnitHeader& unit, const Settings& settings) {
-  const double step = double(step_), decay = std::exp(-step / kMemory), slow = std::exp(-step / kKeysMemory);
+  const double step = double(step_), decay = std::exp(-step / kMemory),
+               slow = std::exp(-step / kScarceMemory);
   const double fade = std::exp(-step / kFading);
   const double gain = step / kSecond;
   units_.add(1, decay, gain);
@@ -195,7 +198,7 @@ void LayerSelector::measure(const AccessUnitHeader& unit, const Settings& settin
       other_copies_.add(double(copies.bytes - copies.maps) * 8, decay, gain);
     }
     rates_[i].add(double(settings.cost.unit_bytes(payload, sent.layers, copies)) * 8,
-                  point.layer == 2 && point.map_step == kKeysOnly ? slow : decay, gain);
+                  point.layer == 2 && point.map_step >= kScarceMaps ? slow : decay, gain);
   }
 }
 
