@@ -14,7 +14,7 @@ namespace bench {
 using gsem::Bytes;
 
 /// Of signalenc, in which signals are at hand; the last one is its default.
-inline constexpr std::array<int, 1> kSignalQualities = {32};
+inline constexpr std::array<int, 4> kSignalQualities = {0, 8, 16, 32};
 
 /// Raw pictures, I420 256x256, and what of their coding no feedback changes.
 struct Clip {
