@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The launch lines of the RTP elements' doc blocks and of docs/rtp.md do what they say: the sender's and the
-// receiver's line, over UDP, give pictures. The coders are stand-ins.
+// The launch lines of the RTP elements' doc blocks, of docs/rtp.md and of the README do what they say: the
+// sender's and the receiver's line, over UDP, give pictures. The coders are stand-ins.
 #include "tests/element/fake_codecs.hpp"
 #include "tests/rtp/rtp_test.hpp"
 
@@ -41,6 +41,13 @@ std::vector<std::string> launch_lines(const std::string& text) {
       line.pop_back();
     lines.back() += starts ? line.substr(line.find(' ')) : line;
   }
+  return lines;
+}
+
+/// Those over a network.
+std::vector<std::string> network_lines(const std::string& text) {
+  auto lines = launch_lines(text);
+  std::erase_if(lines, [](const std::string& line) { return line.find("udps") == std::string::npos; });
   return lines;
 }
 
@@ -93,7 +100,10 @@ void send_and_show(std::string sender, std::string receiver, const std::string& 
   g_object_get(udp.get(), "port", &port, nullptr);
   fail_unless(port > 0);
 
-  replace(sender, "in.gsem", file);
+  if (sender.find("videotestsrc") == std::string::npos)
+    replace(sender, "in.gsem", file);
+  else
+    replace(sender, "is-live=true", "is-live=true num-buffers=25");
   replace(sender, "port=5004", "port=" + std::to_string(port));
   auto send = parse(sender);
   run_to_end(send.get());
@@ -113,9 +123,11 @@ GST_START_TEST(lines_of_the_doc_blocks_and_of_the_page) {
   const auto pay = launch_lines(read_text("plugins/semantic/gstrtpsemanticpay.cpp"));
   const auto depay = launch_lines(read_text("plugins/semantic/gstrtpsemanticdepay.cpp"));
   const auto page = launch_lines(read_text("docs/rtp.md"));
-  fail_unless(pay.size() == 1 && depay.size() == 1 && page.size() == 2);
+  const auto readme = network_lines(read_text("README.md"));
+  fail_unless(pay.size() == 1 && depay.size() == 1 && page.size() == 2 && readme.size() == 2);
   send_and_show(pay[0], depay[0], file);
   send_and_show(page[0], page[1], file);
+  send_and_show(readme[1], readme[0], file);
   std::filesystem::remove_all(folder);
   g_free(folder);
 }
