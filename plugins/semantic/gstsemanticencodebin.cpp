@@ -3,12 +3,15 @@
  * SECTION:element-semanticencodebin
  * @title: semanticencodebin
  *
- * Video to a layered stream: `tee` -> {`semanticenc`, `structenc`, `signalenc`} -> `semanticmux`, a queue
- * before each encoder. The children have these names, and their properties can be set through the bin:
- * `semanticencodebin structenc::quality=40`. `layers` says how many of the encoders run; the others are not
- * started and load nothing. `structure=false` leaves the map out below the signal layer: caption and signal.
- * For whoever gets the signal layer anyway this costs fewer bytes (docs/results.md has the numbers); a
- * receiver that gets no further than layer 2 then sees layer 1.
+ * Video to a layered stream: `tee` -> {`semanticenc`, `structenc`, `signalenc`} -> `semanticmux` ->
+ * `semanticlayerfilter`, a queue before each encoder. The children have these names, and their properties can
+ * be set through the bin: `semanticencodebin structenc::quality=40`. `layers` says how many of the encoders
+ * run; the others are not started and load nothing. `structure=false` leaves the map out below the signal
+ * layer: caption and signal. For whoever gets the signal layer anyway this costs fewer bytes (docs/results.md
+ * has the numbers); a receiver that gets no further than layer 2 then sees layer 1.
+ *
+ * `bitrate` keeps a video to a rate as it will be on the wire (packets over RTP, with their headers):
+ * encoders are steered, pictures' upper layers thinned, layers given up (docs/adaptation.md).
  *
  * ## Example launch line
  * |[
@@ -34,12 +37,13 @@ constexpr const char* kEncoders[kLayers] = {"semanticenc", "structenc", "signale
 constexpr const char* kQueues[kLayers] = {"caption-queue", "structure-queue", "signal-queue"};
 
 struct EncodeBin {
-  GstElement *tee = nullptr, *mux = nullptr; ///< owned by the bin
+  GstElement *tee = nullptr, *mux = nullptr, *filter = nullptr; ///< owned by the bin
   GstElement *encoders[kLayers] = {}, *queues[kLayers] = {};
   std::string missing[kLayers + 1]; ///< factory a layer lacks; the last: what all need
   Ptr<GstPad> sink, src;
   // under the object lock
   int layers = kLayers, quality = kDefaultQuality, threads = 0;
+  guint bitrate = 0;
   bool structure = true;
   std::string profile = profile::kDefaultProfile, device = "cpu";
 };
@@ -55,7 +59,16 @@ G_DEFINE_TYPE(GstSemanticEncodeBin, gst_semantic_encode_bin, GST_TYPE_BIN)
 GST_ELEMENT_REGISTER_DEFINE(semanticencodebin, "semanticencodebin", GST_RANK_NONE,
                             GST_TYPE_SEMANTIC_ENCODE_BIN)
 
-enum { PROP_0, PROP_LAYERS, PROP_PROFILE, PROP_QUALITY, PROP_DEVICE, PROP_THREADS, PROP_STRUCTURE };
+enum {
+  PROP_0,
+  PROP_LAYERS,
+  PROP_PROFILE,
+  PROP_QUALITY,
+  PROP_DEVICE,
+  PROP_THREADS,
+  PROP_STRUCTURE,
+  PROP_BITRATE
+};
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_CAPS_RAW_RGB));
@@ -137,6 +150,9 @@ static void forward(GstSemanticEncodeBin* self, guint id, const GValue* value) {
   case PROP_QUALITY:
     pass_on(bin.encoders[2], "quality", value);
     break;
+  case PROP_BITRATE:
+    pass_on(bin.filter, "target-bitrate", value);
+    break;
   default:
     break;
   }
@@ -160,6 +176,9 @@ static void set_property(GObject* object, guint id, const GValue* value, GParamS
       break;
     case PROP_STRUCTURE:
       bin.structure = g_value_get_boolean(value);
+      break;
+    case PROP_BITRATE:
+      bin.bitrate = g_value_get_uint(value);
       break;
     case PROP_PROFILE:
       bin.profile = text();
@@ -191,6 +210,9 @@ static void get_property(GObject* object, guint id, GValue* value, GParamSpec* p
   case PROP_STRUCTURE:
     g_value_set_boolean(value, bin.structure);
     break;
+  case PROP_BITRATE:
+    g_value_set_uint(value, bin.bitrate);
+    break;
   case PROP_PROFILE:
     g_value_set_string(value, bin.profile.c_str());
     break;
@@ -213,6 +235,9 @@ static void constructed(GObject* object) {
                                                  name, gst_element_class_get_pad_template(klass, name)));
   bin.tee = add_child(gbin, "tee", "tee", bin.missing[kLayers]);
   bin.mux = add_child(gbin, "semanticmux", "semanticmux", bin.missing[kLayers]);
+  bin.filter = add_child(gbin, "semanticlayerfilter", "semanticlayerfilter", bin.missing[kLayers]);
+  if (bin.mux && bin.filter)
+    gst_element_link(bin.mux, bin.filter);
   for (int i = 0; i < kLayers; ++i) {
     bin.queues[i] = add_queue(gbin, kQueues[i], 1, bin.missing[i]);
     bin.encoders[i] = add_child(gbin, kEncoders[i], kEncoders[i], bin.missing[i]);
@@ -220,7 +245,7 @@ static void constructed(GObject* object) {
   const struct {
     const char* ghost;
     GstElement* child;
-  } ends[] = {{"sink", bin.tee}, {"src", bin.mux}};
+  } ends[] = {{"sink", bin.tee}, {"src", bin.filter}};
   for (const auto& end : ends) {
     if (!end.child)
       continue;
@@ -285,6 +310,11 @@ static void install_properties(GObjectClass* object) {
                            "Make the structure layer where `layers` is over 1; without it the signal layer "
                            "lies on the caption alone",
                            TRUE, flags(GST_PARAM_MUTABLE_READY)));
+  g_object_class_install_property(
+      object, PROP_BITRATE,
+      g_param_spec_uint("bitrate", "Bit rate",
+                        "Bits a second of a video as sent over RTP, packet headers included (0: no limit)", 0,
+                        G_MAXUINT, 0, flags(GST_PARAM_MUTABLE_PLAYING)));
 }
 
 static void gst_semantic_encode_bin_class_init(GstSemanticEncodeBinClass* klass) {

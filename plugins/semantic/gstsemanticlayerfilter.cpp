@@ -84,6 +84,7 @@ struct Filter : Stream {
   GstPad *sink = nullptr, *src = nullptr; ///< the element's
   RateFeedback feedback;
   // under the object lock
+  ToldRates outside; ///< what another filter behind this one lets the encoders use
   LayerFilterSettings settings;
   Counters counters;
   guint current_layer = 0;
@@ -180,8 +181,13 @@ static void steer_encoders(GstSemanticLayerFilter* self, const LayerFilterSettin
     rates.structure = as_guint(may.structure);
     rates.signal = as_guint(may.signal);
   }
-  if (!settings.steer)
+  if (settings.steer) {
+    ObjectLock lock(self);
+    rates.structure = std::min(rates.structure, filter.outside.structure);
+    rates.signal = std::min(rates.signal, filter.outside.signal);
+  } else {
     rates = ToldRates{};
+  }
   const ToldRates& told = filter.told;
   filter.selector.set_silenced(rates.structure == 0, rates.signal == 0);
   const bool known = GST_CLOCK_TIME_IS_VALID(told.time);
@@ -455,13 +461,30 @@ static gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   return gst_pad_event_default(pad, parent, event);
 }
 
+/// From a filter behind this one: encoders follow the lower rates of both. True: they are told with the next
+/// unit, as this filter steers them too.
+static bool take_rates(Filter& filter, const LayerFilterSettings& settings, GstEvent* event) {
+  ToldRates rates;
+  const GstStructure* s = gst_event_get_structure(event);
+  gst_structure_get_uint(s, "structure-bitrate", &rates.structure);
+  gst_structure_get_uint(s, "signal-bitrate", &rates.signal);
+  filter.outside = rates;
+  return settings.steer && (settings.bitrate || settings.adaptive);
+}
+
 static gboolean src_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   auto* self = GST_SEMANTIC_LAYER_FILTER(parent);
   if (GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_UPSTREAM) {
     LayerFilterSettings settings;
+    bool taken = false;
     {
       ObjectLock lock(self);
       settings = self->priv->settings;
+      taken = gst_event_has_name(event, GSEM_EVENT_RATE) && take_rates(*self->priv, settings, event);
+    }
+    if (taken) {
+      gst_event_unref(event);
+      return TRUE;
     }
     if (settings.adaptive && self->priv->feedback.take(event, settings.limits())) {
       gst_event_unref(event); // of this hop, and of no other
@@ -478,6 +501,7 @@ static void reset(GstSemanticLayerFilter* self) {
   gst_segment_init(&filter.segment, GST_FORMAT_TIME);
   ObjectLock lock(self);
   filter.current_layer = 0;
+  filter.outside = ToldRates{};
 }
 
 static GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {

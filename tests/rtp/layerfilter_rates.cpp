@@ -261,6 +261,37 @@ GST_START_TEST(encoders_are_steered) {
 }
 GST_END_TEST
 
+/// A filter with a limit behind another: encoders get the lower rates, and only once.
+GST_START_TEST(two_filters_in_a_row_agree) {
+  for (const bool limited : {true, false}) {
+    Filter filter(limited ? "target-bitrate=120000" : "");
+    const auto tell = [&](guint structure, guint signal) {
+      gst_harness_push_upstream_event(
+          filter.harness(),
+          gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM,
+                               gst_structure_new("semantic-rate", "structure-bitrate", G_TYPE_UINT, structure,
+                                                 "signal-bitrate", G_TYPE_UINT, signal, nullptr)));
+    };
+    int tick = 0;
+    const auto run = [&] {
+      for (const int end = tick + 150; tick < end; ++tick)
+        filter.send(uint64_t(tick), live_unit(tick));
+      const auto rates = filter.upstream().rates;
+      fail_unless(!rates.empty());
+      return rates.back();
+    };
+    tell(4000, G_MAXUINT);
+    const auto own = run();
+    fail_unless_equals_int(own.first, 4000);
+    fail_unless(limited ? own.second > 4000 && own.second < 120000 : own.second == G_MAXUINT);
+    tell(G_MAXUINT, 3000);
+    const auto other = run();
+    fail_unless(limited ? other.first > 4000 && other.first < 120000 : other.first == G_MAXUINT);
+    fail_unless_equals_int(other.second, 3000);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(encoders_of_several_filters_are_let_alone) {
   Filter filter("steer-encoders=false target-bitrate=20000 max-layer=2");
   for (int i = 0; i < 100; ++i)
@@ -423,6 +454,7 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, down_at_once_up_after_the_hold_time);
   tcase_add_test(tc, a_rate_between_two_rungs_is_steady);
   tcase_add_test(tc, encoders_are_steered);
+  tcase_add_test(tc, two_filters_in_a_row_agree);
   tcase_add_test(tc, encoders_of_several_filters_are_let_alone);
   tcase_add_test(tc, a_silenced_layer_comes_back);
   tcase_add_test(tc, reports_set_the_rate);
