@@ -169,6 +169,11 @@ static bool far_from(guint now, guint before) {
   return std::max(now, before) - std::min(now, before) > before / 20;
 }
 
+/// Otherwise what the encoders are told is the business of a filter behind this one.
+static bool has_own_rates(const LayerFilterSettings& settings) {
+  return settings.steer && (settings.bitrate || settings.adaptive || settings.max_layer < kCounted);
+}
+
 /// Tells the encoders when what they may use has changed by more than a twentieth, and again in between.
 static void steer_encoders(GstSemanticLayerFilter* self, const LayerFilterSettings& settings) {
   Filter& filter = *self->priv;
@@ -181,7 +186,7 @@ static void steer_encoders(GstSemanticLayerFilter* self, const LayerFilterSettin
     rates.structure = as_guint(may.structure);
     rates.signal = as_guint(may.signal);
   }
-  if (settings.steer) {
+  if (has_own_rates(settings)) {
     ObjectLock lock(self);
     rates.structure = std::min(rates.structure, filter.outside.structure);
     rates.signal = std::min(rates.signal, filter.outside.signal);
@@ -462,14 +467,14 @@ static gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
 }
 
 /// From a filter behind this one: encoders follow the lower rates of both. True: they are told with the next
-/// unit, as this filter steers them too.
+/// unit.
 static bool take_rates(Filter& filter, const LayerFilterSettings& settings, GstEvent* event) {
   ToldRates rates;
   const GstStructure* s = gst_event_get_structure(event);
   gst_structure_get_uint(s, "structure-bitrate", &rates.structure);
   gst_structure_get_uint(s, "signal-bitrate", &rates.signal);
   filter.outside = rates;
-  return settings.steer && (settings.bitrate || settings.adaptive);
+  return has_own_rates(settings);
 }
 
 static gboolean src_event(GstPad* pad, GstObject* parent, GstEvent* event) {
