@@ -14,7 +14,8 @@
 //                 bitrate= is then the start and the upper bound. Needs rtcp=
 //
 // --source-rtcp: an RTP session with the source, too, over its RTCP port and the relay's PORT + 1. Requests
-// for key units, of all receivers together, then go there once a second at most.
+// for key units, of all receivers together, then go there once a second at most, and reports of what came
+// (transport-wide, when the source numbers its packets in header extension 1).
 //
 // With examples/rtp-send at one end and examples/rtp-receive at the others:
 //

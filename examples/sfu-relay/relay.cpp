@@ -13,10 +13,10 @@ namespace {
 
 constexpr char kCaps[] =
     "application/x-rtp,media=(string)video,clock-rate=(int)90000,encoding-name=(string)X-SEMANTIC";
-/// Says to the session that it may ask.
+constexpr char kTwcc[] =
+    ",extmap-1=(string)http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+/// Says to the session that it may ask for key units.
 constexpr char kAsk[] = ",rtcp-fb-nack-pli=(boolean)true";
-constexpr char kTwcc[] = "application/x-rtp,extmap-1=(string)"
-                         "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 /// IPv4, UDP and RTP headers, and the transport-wide sequence number.
 constexpr unsigned kOverhead = 48;
 
@@ -32,11 +32,11 @@ std::string rtcp(const std::string& session, unsigned listen, const Address& to)
 }
 
 std::string input_line(const Input& input) {
-  const std::string socket = "udpsrc port=" + std::to_string(input.port) + " caps=\"" + kCaps;
-  if (!input.rtcp.port)
-    return socket + "\" ! rtpsemanticdepay ! tee name=t";
-  return "rtpsession name=in rtp-profile=avpf" + rtcp("in", input.port + 1, input.rtcp) + " " + socket +
-         kAsk + "\" ! in.recv_rtp_sink in.recv_rtp_src ! rtpsemanticdepay name=depay ! tee name=t";
+  std::string line = "udpsrc port=" + std::to_string(input.port) + " caps=\"" + kCaps + "\" ! ";
+  if (input.rtcp.port)
+    line = "rtpsession name=in rtp-profile=avpf" + rtcp("in", input.port + 1, input.rtcp) + " " + line +
+           "in.recv_rtp_sink in.recv_rtp_src ! ";
+  return line + "rtpsemanticdepay name=depay ! tee name=t";
 }
 
 /// One thread does it all: sending to a socket does not block, so no receiver needs a queue. (Reports come in
@@ -50,8 +50,8 @@ std::string output_line(const Output& output, size_t index) {
   const std::string session = "out" + std::to_string(index);
   const std::string numbered = output.adaptive ? " adaptive=true overhead=" + std::to_string(kOverhead) : "";
   return " rtpsession name=" + session + " rtp-profile=avpf" + filter + numbered + " ! rtpsemanticpay ! " +
-         (output.adaptive ? std::string(kTwcc) + " ! " : "") + session + ".send_rtp_sink " + session +
-         ".send_rtp_src" + to_socket(output.host, output.port) +
+         (output.adaptive ? "application/x-rtp" + std::string(kTwcc) + " ! " : "") + session +
+         ".send_rtp_sink " + session + ".send_rtp_src" + to_socket(output.host, output.port) +
          rtcp(session, output.rtcp, {output.host, output.port + 1});
 }
 
@@ -161,8 +161,11 @@ gboolean quit(gpointer loop) {
   return G_SOURCE_REMOVE;
 }
 
-GstCaps* caps_of_type(GstElement*, guint, gpointer) {
-  return gst_caps_from_string((std::string(kCaps) + kAsk).c_str());
+/// The payload type is what the source chose.
+GstCaps* caps_of_type(GstElement*, guint payload_type, gpointer) {
+  GstCaps* caps = gst_caps_from_string((std::string(kCaps) + kAsk + kTwcc).c_str());
+  gst_caps_set_simple(caps, "payload", G_TYPE_INT, gint(payload_type), nullptr);
+  return caps;
 }
 
 /// The session of the source's side, if there is one, gets what it needs to ask.
