@@ -11,6 +11,7 @@
 // packets wait their turn at its rate, and are dropped when half a second of it (or 3,000 bytes) waits. All
 // bytes on the wire are counted there, IP and UDP headers included.
 #include "gst/semantic/layer_meta.hpp"
+#include "gst/semantic/paced_reports.hpp"
 #include "gst/semantic/ptr.hpp"
 
 #include <gst/app/app.h>
@@ -63,8 +64,9 @@ struct Point {
 /// Filled by many threads.
 struct Record {
   std::mutex mutex;
-  std::vector<Point> sent, received, feedback; ///< bytes of a packet
-  std::vector<Point> queued, latency;          ///< ms
+  std::vector<Point> sent, received;  ///< bytes of a packet
+  std::vector<Point> back, forth;     ///< the same of RTCP, by its sender
+  std::vector<Point> queued, latency; ///< ms
   std::vector<Point> layer, shown, psnr, estimate;
   void add(std::vector<Point>& to, double value) {
     std::lock_guard lock(mutex);
@@ -429,8 +431,8 @@ void draw(const std::string& path, Record& record, const Link& link, double seco
   if (!file)
     fail("cannot write " + path);
   std::lock_guard lock(record.mutex);
-  for (auto* series : {&record.sent, &record.received, &record.feedback, &record.queued, &record.latency,
-                       &record.layer, &record.shown, &record.psnr, &record.estimate}) {
+  for (auto* series : {&record.sent, &record.received, &record.back, &record.forth, &record.queued,
+                       &record.latency, &record.layer, &record.shown, &record.psnr, &record.estimate}) {
     for (auto& point : *series)
       point.time -= link.begun();
     std::erase_if(*series, [&](const Point& p) { return p.time < 0 || p.time > seconds; });
@@ -463,8 +465,8 @@ void draw(const std::string& path, Record& record, const Link& link, double seco
 
 void print_table(Record& record, double seconds) {
   std::lock_guard lock(record.mutex);
-  printf("%10s %10s %10s %10s %8s %8s %14s %12s\n", "kbit/s", "sent", "received", "RTCP back", "layer",
-         "shown", "queue ms, p95", "PSNR, median");
+  printf("%10s %10s %10s %10s %11s %8s %8s %8s %14s %12s\n", "kbit/s", "sent", "received", "RTCP back",
+         "RTCP forth", "of sent", "layer", "shown", "queue ms, p95", "PSNR, median");
   for (size_t i = 0; i < kSteps; ++i) {
     const double from = seconds / kSteps * double(i), to = from + seconds / kSteps;
     const auto values = [&](const std::vector<Point>& points, double begin) {
@@ -485,10 +487,11 @@ void print_table(Record& record, double seconds) {
       return sorted.empty() ? NAN : sorted[std::min(sorted.size() - 1, size_t(part * double(sorted.size())))];
     };
     // The first second of a step is what the estimator needs.
-    printf("%10.0f %10.1f %10.1f %10.2f %8.0f %8.0f %14.0f %12.1f\n", kRates[i] / 1000, rate(record.sent),
-           rate(record.received), rate(record.feedback), at(values(record.layer, from + 1), .5),
-           at(values(record.shown, from + 1), .5), at(values(record.queued, from + 1), .95),
-           at(values(record.psnr, from), .5));
+    const double back = rate(record.back), forth = rate(record.forth);
+    printf("%10.0f %10.1f %10.1f %10.3f %11.3f %6.1f %% %8.0f %8.0f %14.0f %12.1f\n", kRates[i] / 1000,
+           rate(record.sent), rate(record.received), back, forth, 100 * (back + forth) / rate(record.sent),
+           at(values(record.layer, from + 1), .5), at(values(record.shown, from + 1), .5),
+           at(values(record.queued, from + 1), .95), at(values(record.psnr, from), .5));
   }
 }
 
@@ -522,6 +525,11 @@ int main(int argc, char** argv) {
   g_signal_emit_by_name(pay.get(), "add-extension", twcc);
   gst_object_unref(twcc);
   g_signal_connect(rtp.get(), "pad-added", G_CALLBACK(link_stream), depay.get());
+  // Of the little that is sent only a twentieth is to go into reports.
+  auto sending = child(sender, "rtp");
+  for (const auto* bin : {&rtp, &sending})
+    gsem::PacedReports::shorten_names(bin->get());
+  gsem::PacedReports reports_back(rtp.get(), 0), reports_forth(sending.get(), 0);
 
   {
     Link link(record, step, [&](GstBuffer* packet) {
@@ -529,9 +537,12 @@ int main(int argc, char** argv) {
       gst_buffer_unref(packet);
     });
     on_buffers(child(sender, "media"), [&](GstBuffer* packet) { link.send(packet); });
-    on_buffers(child(sender, "reports"), [&](GstBuffer* packet) { give(reports, packet); });
+    on_buffers(child(sender, "reports"), [&](GstBuffer* packet) {
+      record.add(record.forth, double(gst_buffer_get_size(packet) + kIpUdp));
+      give(reports, packet);
+    });
     on_buffers(child(receiver, "feedback"), [&](GstBuffer* packet) {
-      record.add(record.feedback, double(gst_buffer_get_size(packet) + kIpUdp));
+      record.add(record.back, double(gst_buffer_get_size(packet) + kIpUdp));
       give(feedback, packet);
     });
     on_buffers(child(receiver, "show"), [&](GstBuffer* picture) { pictures.shown(picture); });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "plugins/semantic/rate_estimator.hpp"
 
-#include "plugins/semantic/report_interval.hpp"
+#include "gst/semantic/report_pacing.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -23,14 +23,16 @@ constexpr double kQueueSeen = 10, kQueueTooLong = 50, kHiccup = 150; ///< ms
 constexpr double kDrainFrom = 50, kDrainTo = 25, kDrainTime = 200;   ///< ms
 
 // Rates
-constexpr uint64_t kReceiveWindow = 500'000'000, kShortestWindow = 200'000'000;
-constexpr size_t kFewArrivals = 4; ///< large packets on a slow link: the window is as long as they take
+constexpr uint64_t kReceiveWindow = 500'000'000, kShortestWindow = 200'000'000, kShortestBusy = 50'000'000;
+constexpr double kSlowGroup = 100e6; ///< ns
+constexpr size_t kFewArrivals = 4;   ///< large packets on a slow link: the window is as long as they take
 constexpr double kBeta = 0.85;
-constexpr double kNear = 0.8, kBeyond = 1.15;                  ///< of the known capacity
+constexpr double kNear = 0.8, kBeyond = 1.1;                   ///< of the known capacity
 constexpr double kCarefully = 0.05, kFreely = 1.6, kHurry = 8; ///< growth a second: share, factors
+constexpr double kMostGrowth = 1.1;                            ///< from report to report
 constexpr double kTried = 1.5, kAlwaysTried = 10'000;          ///< of what arrives; bit/s
-constexpr double kProbeMost = 2;
-constexpr uint64_t kVeto = 8;
+constexpr double kProbeMost = 2, kProbeDrift = 1.5;
+constexpr uint64_t kVeto = 32, kKnown = 4;
 constexpr double kFaster = 0.5;
 constexpr uint64_t kPatience = 300'000'000, kLongestStep = 500'000'000, kLongestSlowStep = 4'000'000'000;
 constexpr uint64_t kFirstProbeWait = 4'000'000'000, kLastProbeWait = 16'000'000'000,
@@ -46,19 +48,30 @@ constexpr uint64_t kLossMemory = 1'000'000'000, kLossPause = 500'000'000;
 constexpr size_t kFewPackets = 10;
 constexpr double kMuchLoss = 0.1;
 
+constexpr uint64_t kRoomForUnit = 500;
+constexpr double kTrialAfter = 200; ///< ms
+constexpr uint64_t kTrialPause = 500'000'000;
+constexpr double kEarlyGain = 0.1;
+constexpr double kUnitGain = 0.1;                          ///< of the mean size of what is sent
 constexpr double kSentMemory = 1e9, kLongSentMemory = 8e9; ///< ns
 constexpr uint64_t kAgeSlot = 4'000'000'000;
-constexpr uint64_t kLongReport = 5'000'000'000;
-constexpr double kReportGrace = 40; ///< ms
+constexpr uint64_t kLongReport = 5'000'000'000, kLongestReport = 8'000'000'000;
+constexpr double kFewBits = 10'000;     ///< bits a second; below, reports are far apart
+constexpr uint64_t kPacketBytes = 1400; ///< at most, of what a unit is sent in
+constexpr double kReportGrace = 40;     ///< ms
 /// Each ms that a report is overdue weighs so much in what may be sent: nobody knows how much less the link
 /// carries, and what is sent in the meantime waits there.
-constexpr double kOverdueWeight = 6;
+constexpr double kOverdueWeight = 2;
 constexpr uint64_t kSilence = 1'000'000'000, kSilencePause = 500'000'000;
 constexpr size_t kMostSendings = 4096; ///< also of arrivals and fates: whatever reports say
 constexpr double kMostDelay = 1e12;    ///< ns
 
 uint64_t since(uint64_t now, uint64_t then) {
   return then == RateEstimator::kNever ? RateEstimator::kNever : now > then ? now - then : 0;
+}
+
+uint64_t packets_of(uint64_t bytes) {
+  return (bytes + kPacketBytes - 1) / kPacketBytes;
 }
 
 } // namespace
@@ -83,6 +96,7 @@ void RateEstimator::sent(uint64_t bytes, uint64_t now) {
     return;
   if (sendings_.size() == kMostSendings)
     drop_sending();
+  unit_bytes_ += (double(bytes) - unit_bytes_) * kUnitGain;
   sendings_.push_back({now, bytes});
   unreported_ += bytes;
 }
@@ -92,10 +106,14 @@ void RateEstimator::drop_sending() {
   sendings_.pop_front();
 }
 
-uint64_t RateEstimator::room(const Settings& settings) const {
+uint64_t RateEstimator::room(uint64_t now, const Settings& settings) const {
   if (!settings.window || !reported_ || !unreported_)
     return kNever; // one unit may go whatever its size
-  return settings.window > unreported_ ? settings.window - unreported_ : 0;
+  const uint64_t left = settings.window > unreported_ ? settings.window - unreported_ : 0;
+  if (trial(now))
+    return std::max(left, settings.window / 2);
+  // While it is too little for a report, more has to go.
+  return due_since() == kNever ? std::max(left, kRoomForUnit) : left;
 }
 
 // ---- delay ------------------------------------------------------------------------------------------------
@@ -171,12 +189,24 @@ void RateEstimator::take_group(const Group& group, uint64_t now) {
   queued_ = {queued_[1], queued};
   long_queue_ = long_queue_ || std::min(queued_[0], queued) > kQueueTooLong;
   find_trend(double(group.arrived) / kMs, queued);
+  // The link was at it from when it came there, or was through with what came before.
+  const double there =
+      double(group.last_sent) + (least()->delay - double(least()->bytes) * 8 / link * 1e3) * kMs;
+  const double from = arrivals_.empty() ? there : std::max(there, double(arrivals_.back().time));
+  const double busy = std::max(0.0, double(group.arrived) - from);
+  if (busy > kSlowGroup) // by itself it says what the link carries now
+    busy_bytes_ = busy_time_ = 0;
+  busy_bytes_ += double(group.bytes);
+  busy_time_ += busy;
   arrivals_.push_back({group.arrived, group.bytes});
   seen_sent_ = group.last_sent;
 }
 
-/// Ms, by the last two groups: one alone may have met a hiccup, unless it is a long one.
+/// Ms, by the last two groups: one alone may have met a hiccup, unless it is a long one, or was worth a
+/// report before that was due.
 double RateEstimator::queued() const {
+  if (early_)
+    return queued_[1];
   return std::max(std::min(queued_[0], queued_[1]), queued_[1] - kHiccup);
 }
 
@@ -191,29 +221,76 @@ uint64_t RateEstimator::queue_delay(uint64_t now) const {
   return uint64_t(std::min(kMostDelay, std::max(overdue(now) * kMs, queue - double(since(now, seen_sent_)))));
 }
 
-void RateEstimator::take_age(uint64_t sent, uint64_t now) {
+/// How long the report took from when it was due, or from its last packet when it came before it was.
+void RateEstimator::take_age(std::span<const Packet> packets, uint64_t now) {
+  uint64_t sent = packets.back().sent, bytes = 0;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    bytes += packets[i].bytes;
+    if (budget_.pays(bytes, i + 1, report_rate())) {
+      sent = packets[i].sent;
+      break;
+    }
+  }
   const uint64_t slot = now / kAgeSlot;
   if (slot != report_slot_)
     report_age_ = {slot == report_slot_ + 1 ? report_age_[1] : 0, 0};
   report_slot_ = slot;
-  const double age = (double(since(now, sent)) - double(expected_report())) / kMs;
+  const double age = double(since(now, sent)) / kMs;
   report_age_[1] = std::max(report_age_[1], age);
+}
+
+/// The same books as the receiver's.
+void RateEstimator::note_report(uint64_t bytes, size_t packets) {
+  const bool before_due = !budget_.pays(bytes, packets, report_rate());
+  early_ = before_due && early_share_ < 0.5;
+  early_share_ += ((before_due ? 1 : 0) - early_share_) * kEarlyGain;
+  budget_.reported(bytes, packets, report_rate());
+}
+
+double RateEstimator::report_rate() const {
+  return std::min(sent_rate_, sent_slowly_);
+}
+
+double RateEstimator::packet_bytes() const {
+  return std::min(unit_bytes_, double(kPacketBytes));
 }
 
 /// Ns between reports, as receivers do it.
 uint64_t RateEstimator::expected_report() const {
-  if (unreported_ >= kReportedBytes * 3 / 2) // the receiver cannot take it for little
-    return kUsuallyReported;
-  return report_interval(std::min(sent_rate_, sent_slowly_));
+  const double rate = report_rate();
+  const double time = budget_.due_bytes(packet_bytes(), rate) * 8 / std::max(rate, 1.0) * kSecond;
+  return uint64_t(std::clamp(time, double(kOftenReported), double(kLongestReport)));
 }
 
-/// Ms for which the report of a packet has been missing, beyond what reports usually take.
+/// When the last of what is worth a report was sent; kNever: not yet.
+uint64_t RateEstimator::due_since() const {
+  if (seen_sent_ == kNever)
+    return kNever;
+  uint64_t bytes = 0, packets = 0;
+  for (const auto& sending : sendings_) {
+    bytes += sending.bytes;
+    packets += packets_of(sending.bytes);
+    if (budget_.pays(bytes, packets, report_rate()))
+      return sending.time;
+  }
+  return kNever;
+}
+
+/// Ms for which a report has been missing, beyond what reports usually take.
 double RateEstimator::overdue(uint64_t now) const {
-  if (sendings_.empty() || seen_sent_ == kNever)
+  const uint64_t due = due_since();
+  if (due == kNever)
     return 0;
-  const double age = double(since(now, sendings_.front().time)) / kMs;
-  const double usual = std::max(report_age_[0], report_age_[1]) + double(expected_report()) / kMs;
-  return std::max(0.0, age - usual - kReportGrace);
+  const double usual = std::max(report_age_[0], report_age_[1]);
+  return std::max(0.0, double(since(now, due)) / kMs - usual - kReportGrace);
+}
+
+/// Receivers report what comes: when a report or what it was to be of was lost, something has to be sent,
+/// ever more rarely.
+bool RateEstimator::trial(uint64_t now) const {
+  const uint64_t due = due_since();
+  return due != kNever && overdue(now) > kTrialAfter &&
+         since(now, sendings_.back().time) >= std::max(kTrialPause, 2 * since(sendings_.back().time, due));
 }
 
 // ---- rates ------------------------------------------------------------------------------------------------
@@ -270,9 +347,11 @@ double RateEstimator::best_hint(uint64_t now) const {
 
 void RateEstimator::decrease(uint64_t now) {
   // While there is a queue, what arrives is what the link carries.
-  if (received_ > 0) {
-    capacity_ = received_;
-    rate_ = std::min(rate_, kBeta * received_);
+  const double carried =
+      busy_time_ > double(kShortestBusy) ? busy_bytes_ * 8 / busy_time_ * kSecond : received_;
+  if (carried > 0) {
+    capacity_ = carried;
+    rate_ = std::min(rate_, kBeta * carried);
   } else {
     rate_ *= kBeta;
   }
@@ -288,7 +367,9 @@ void RateEstimator::decrease(uint64_t now) {
 bool RateEstimator::probe_due(uint64_t now) const {
   const uint64_t waited = std::min(since(now, last_decrease_), since(now, last_probe_));
   const double hint = best_hint(now);
-  const uint64_t wait = hint > 0 && hint < next_ ? kVeto * probe_wait_ : probe_wait_;
+  const uint64_t wait = probe_wait_ * (hint > 0 && hint < next_                       ? kVeto
+                                       : capacity_ > 0 && kBeyond * capacity_ < next_ ? kKnown
+                                                                                      : 1);
   return waited >= wait && next_ > rate_ && next_ < kProbeMost * rate_ + kAlwaysTried;
 }
 
@@ -301,7 +382,7 @@ void RateEstimator::increase(uint64_t now) {
   const double hint = capacity_hint(now);
   if (received_ > kBeyond * capacity_ || hint * kHintShare > kBeyond * capacity_)
     capacity_ = 0; // the link carries more than it did
-  double grown = rate_ * std::pow(kFreely, step);
+  double grown = rate_ * std::min(std::pow(kFreely, step), kMostGrowth);
   if (capacity_ > 0 && rate_ > kNear * capacity_)
     grown = rate_ * (1 + kCarefully * step);
   else if (hint * kHintShare > rate_)
@@ -335,6 +416,7 @@ void RateEstimator::feedback(std::span<const Packet> packets, uint64_t now, cons
   limit(settings);
   reported_ = true;
   long_queue_ = faster_ = false;
+  busy_bytes_ = busy_time_ = 0;
   Group group;
   for (const auto& packet : packets) {
     if (packet.arrived == kNever)
@@ -353,9 +435,11 @@ void RateEstimator::feedback(std::span<const Packet> packets, uint64_t now, cons
   if (group.first_sent != kNever)
     take_group(group, now);
   if (!packets.empty() && queued_[1] < kQueueSeen)
-    take_age(packets.front().sent, now);
-  while (!sendings_.empty() && seen_sent_ != kNever && sendings_.front().time <= seen_sent_)
-    drop_sending();
+    take_age(packets, now);
+  uint64_t bytes = 0; // of all that came, also of what has no number
+  for (; !sendings_.empty() && seen_sent_ != kNever && sendings_.front().time <= seen_sent_; drop_sending())
+    bytes += sendings_.front().bytes;
+  note_report(bytes, packets.size());
   while (!hints_.empty() && since(now, uint64_t(hints_.front().time)) > kLongHintMemory)
     hints_.pop_front();
   measure_received();
@@ -400,8 +484,8 @@ uint64_t RateEstimator::rate(uint64_t now, const Settings& settings) {
     return uint64_t(rate_);
   }
   // Sent long ago, and nobody says that it came.
-  if (!sendings_.empty() &&
-      since(now, std::max(sendings_.front().time, last_report_)) > kSilence + 2 * expected_report() &&
+  const uint64_t due = due_since();
+  if (due != kNever && since(now, std::max(due, last_report_)) > kSilence + 3 * expected_report() &&
       since(now, last_silence_) >= kSilencePause) {
     rate_ /= 2;
     last_silence_ = last_decrease_ = now;
@@ -415,12 +499,17 @@ uint64_t RateEstimator::rate(uint64_t now, const Settings& settings) {
     last_probe_ = now;
     limit(settings);
   }
+  // What the next rung takes varies: until it has been taken that is what is tried.
+  if (sent_rate_ < std::min(kFewBits, next_ / 2) && !before_report(last_probe_) &&
+      next_ < kProbeDrift * rate_)
+    rate_ = std::max(rate_, next_);
+  limit(settings);
   return uint64_t(rate_);
 }
 
 uint64_t RateEstimator::pace(uint64_t now, const Settings& settings) const {
   const double queue = std::max(double(queue_delay(now)) / kMs, kOverdueWeight * overdue(now));
-  if (!reported_ || queue < kDrainFrom)
+  if (!reported_ || queue < kDrainFrom || trial(now))
     return std::max(settings.min, uint64_t(rate_));
   // Of what is really sent: the estimate may be far above.
   const double sent = std::min(rate_, std::max(received_, kAlwaysTried));

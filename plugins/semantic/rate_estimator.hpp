@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "gst/semantic/report_pacing.hpp"
+
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -45,7 +47,7 @@ public:
   /// What may be sent now: less than the estimate while a queue drains.
   uint64_t pace(uint64_t now, const Settings& settings) const;
   /// Bytes that may still go before something is reported; kNever: any number.
-  uint64_t room(const Settings& settings) const;
+  uint64_t room(uint64_t now, const Settings& settings) const;
   uint64_t estimate() const { return uint64_t(rate_); } ///< 0 before anything was asked
   /// Time that a packet sent now would wait in the network, ns.
   uint64_t queue_delay(uint64_t now) const;
@@ -84,9 +86,14 @@ private:
   double capacity_hint(uint64_t now) const;
   double best_hint(uint64_t now) const;
   void drop_sending();
-  void take_age(uint64_t sent, uint64_t now);
+  void take_age(std::span<const Packet> packets, uint64_t now);
+  void note_report(uint64_t bytes, size_t packets);
   uint64_t expected_report() const;
+  uint64_t due_since() const;
+  double report_rate() const; ///< what a receiver takes the rate for
+  double packet_bytes() const;
   double overdue(uint64_t now) const;
+  bool trial(uint64_t now) const;
   void decrease(uint64_t now);
   bool probe_due(uint64_t now) const;
   void increase(uint64_t now);
@@ -107,22 +114,26 @@ private:
   double threshold_ = 12.5, trend_ = 0, last_trend_time_ = 0; ///< ms
   unsigned rising_ = 0;                                       ///< groups in a row over the threshold
   std::array<double, 2> queued_{};                            ///< ms, the last two groups
-  /// Ms from sending to the report beyond the expected time between reports, the longest of this and the last
-  /// slot.
+  /// Ms from when a report was due to when it came, the longest of this and the last slot.
   std::array<double, 2> report_age_{};
   uint64_t report_slot_ = 0;
   uint64_t seen_sent_ = kNever; ///< sending time of the last group reported
   bool overused_ = false, long_queue_ = false, faster_ = false;
+  bool early_ = false;     ///< the last report came before it was due, which is rare
+  double early_share_ = 0; ///< of the last reports
 
   // Rates
   std::deque<Arrival> arrivals_;
   std::deque<Sending> sendings_;           ///< after seen_sent_
   uint64_t unreported_ = 0;                ///< their bytes
   double sent_rate_ = 0, sent_slowly_ = 0; ///< bits a second, smoothed over 1 s and 8 s
+  ReportBudget budget_;                    ///< receivers'
+  double unit_bytes_ = 100;                ///< the mean
   uint64_t last_sent_ = kNever;
   double received_ = 0;
-  double capacity_ = 0;      ///< what arrived at the last overuse; 0: not known
-  std::deque<Sample> hints_; ///< capacity seen by single groups, bit/s in `delay`
+  double busy_bytes_ = 0, busy_time_ = 0; ///< of what came while there was a queue; ns
+  double capacity_ = 0;                   ///< what arrived at the last overuse; 0: not known
+  std::deque<Sample> hints_;              ///< capacity seen by single groups, bit/s in `delay`
 
   // Losses
   std::deque<std::pair<uint64_t, bool>> fates_; ///< time, lost

@@ -85,7 +85,7 @@ RateFeedback::Allowance RateFeedback::allowance(const Limits& limits) {
   const uint64_t time = now();
   const auto settings = settings_of(limits);
   const uint64_t rate = estimator_.rate(time, settings);
-  return {rate, estimator_.pace(time, settings), estimator_.room(settings)};
+  return {rate, estimator_.pace(time, settings), estimator_.room(time, settings)};
 }
 
 void RateFeedback::sent(uint64_t wire_bytes, uint64_t next_rate, uint64_t full_rate) {

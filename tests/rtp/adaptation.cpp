@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The estimator and the selector on a simulated link: a queue that is served at a rate that changes, with a
 // delay, feedback as often as receivers give it. Simulated time, so every run is the same.
+#include "gst/semantic/report_pacing.hpp"
 #include "plugins/semantic/layer_selector.hpp"
 #include "plugins/semantic/rate_estimator.hpp"
-#include "plugins/semantic/report_interval.hpp"
 #include "tests/core/check.hpp"
 
 #include <algorithm>
@@ -22,29 +22,6 @@ constexpr uint64_t kMs = 1'000'000, kSecond = 1'000'000'000;
 constexpr uint64_t kFrame = 40 * kMs, kOneWay = 30 * kMs;
 constexpr uint64_t kClockOffset = 123'456'789'000ull; ///< of the receiver's clock
 
-/// A receiver's view of that: at once more often when more comes, by and by less often when less does.
-/// Not thread-safe.
-class ReportPacing {
-public:
-  /// A packet of so many bytes on the wire came at `now`, ns. Gives the time between reports.
-  uint64_t arrived(uint64_t bytes, uint64_t now) {
-    const double step = started_ && now > last_ ? double(now - last_) : 0;
-    started_ = true;
-    last_ = now;
-    quick_ = quick_ * std::exp(-step / kQuick) + double(bytes) * 8e9 / kQuick;
-    slow_ = slow_ * std::exp(-step / kSlow) + double(bytes) * 8e9 / kSlow;
-    return report_interval(rate());
-  }
-
-  double rate() const { return std::max(quick_, slow_); } ///< bits a second
-
-private:
-  static constexpr double kQuick = 1e9, kSlow = 4e9; ///< ns
-  double quick_ = 0, slow_ = 0;                      ///< bits a second
-  uint64_t last_ = 0;
-  bool started_ = false;
-};
-
 struct Step {
   double at;   ///< s
   double rate; ///< bit/s
@@ -53,13 +30,15 @@ struct Step {
 struct Scene {
   std::vector<Step> link;
   uint64_t seconds = 0;
-  double loss = 0;      ///< independent
+  double loss = 0; ///< independent
+  double report_loss = 0;
   uint64_t jitter = 0;  ///< ns, at most, without reordering
   bool steered = false; ///< encoders obey what the selector says
   size_t signal = 300, map = 90, key_map = 420;
   double most_signal = 8; ///< times `signal`, for encoders that may
   uint64_t hold = kSecond;
-  bool silent = false; ///< no feedback at all
+  bool silent = false;            ///< no feedback at all
+  uint64_t interval = UINT64_MAX; ///< ns between reports; UINT64_MAX: as ReportPacing does it
 };
 
 /// One entry each 10 ms.
@@ -73,6 +52,7 @@ struct Moment {
 struct Sent {
   uint64_t sent, started = 0, arrived = RateEstimator::kNever;
   unsigned bytes;
+  bool marker; ///< of a unit; copies that go alone have none, and no number for reports
 };
 
 struct Trace {
@@ -101,12 +81,17 @@ struct Trace {
         longest = std::max(longest, p.started - p.sent);
     return longest;
   }
-  /// Seconds after `from` from which on, until `to`, no packet waits for 100 ms before it is sent on.
+  /// Seconds after `from` from which on, until `to`, no packet waits for 100 ms before it is sent on. One
+  /// that meets nothing but the packet that is being sent does not count: a key map alone takes longer.
   double drained(double from, double to) const {
     double since = 0;
-    for (const auto& p : packets)
-      if (double(p.sent) >= from * 1e9 && double(p.sent) < to * 1e9 && p.started >= p.sent + 100 * kMs)
+    for (size_t i = 1; i < packets.size(); ++i) {
+      const Sent &p = packets[i], &before = packets[i - 1];
+      const bool alone = before.started && before.started <= p.sent;
+      if (double(p.sent) >= from * 1e9 && double(p.sent) < to * 1e9 && p.started >= p.sent + 100 * kMs &&
+          !alone)
         since = std::max(since, double(p.started) / 1e9 - 0.1 - from);
+    }
     return since;
   }
   int layer_changes(double from, double to) const {
@@ -219,17 +204,21 @@ private:
     selector_.set_silenced(told.structure == 0, told.signal == 0);
     settings_.bitrate = estimator_.rate(now_, limits_);
     settings_.pace = estimator_.pace(now_, limits_);
-    settings_.room = estimator_.room(limits_);
+    settings_.room = estimator_.room(now_, limits_);
     const LayerChoice choice = selector_.choose(unit, now_, settings_);
     want_key_ = choice.want_key && now_ >= last_want_ + kSecond;
     last_want_ = want_key_ ? now_ : last_want_;
     estimator_.want(selector_.next_rate(settings_), selector_.full_rate(settings_));
     estimator_.sent(choice.wire_bytes, now_);
+    bool any_layer = false;
+    for (size_t i = 0; i < unit.layers.size(); ++i)
+      any_layer = any_layer || choice.cut[i] == CutReason::Kept;
     for (uint64_t left = choice.wire_bytes; left;) {
       const auto bytes = unsigned(std::min<uint64_t>(left, 1400));
       Sent packet{};
       packet.sent = now_;
       packet.bytes = bytes;
+      packet.marker = left == bytes && any_layer;
       trace_.packets.push_back(packet);
       queue_.push_back(trace_.packets.size() - 1);
       backlog_ += bytes;
@@ -273,8 +262,12 @@ private:
          ++seen_) {
       if (done_[seen_].second == RateEstimator::kNever)
         continue;
-      const uint64_t interval = pacing_.arrived(trace_.packets[done_[seen_].first].bytes, now_);
-      due = due || now_ >= last_report_ + interval;
+      const Sent& packet = trace_.packets[done_[seen_].first];
+      const bool paced = pacing_.take({now_ + kClockOffset, packet.sent, packet.bytes,
+                                       packet.sent != last_time_, packet.marker, packet.marker});
+      due = due ||
+            (scene_.interval == UINT64_MAX ? paced : packet.marker && now_ >= last_report_ + scene_.interval);
+      last_time_ = packet.sent;
     }
     if (!due)
       return;
@@ -286,15 +279,15 @@ private:
     for (size_t i = 0; i < upto; ++i) {
       const Sent& packet = trace_.packets[done_[i].first];
       const bool lost = done_[i].second == RateEstimator::kNever;
-      packets.push_back(
-          {packet.sent, lost ? RateEstimator::kNever : done_[i].second + kClockOffset, packet.bytes});
+      if (packet.marker)
+        packets.push_back(
+            {packet.sent, lost ? RateEstimator::kNever : done_[i].second + kClockOffset, packet.bytes});
     }
     done_.erase(done_.begin(), done_.begin() + std::ptrdiff_t(upto));
     seen_ -= upto;
     last_report_ = now_;
-    constexpr uint64_t kReport = 58, kOfPacket = 2; // bytes: headers, then times and marks of what came
-    trace_.reports.push_back({now_, kReport + kOfPacket * packets.size()});
-    if (!scene_.silent)
+    trace_.reports.push_back({now_, uint64_t(report_cost(packets.size()))});
+    if (!scene_.silent && double(random_() % 100000) >= scene_.report_loss * 100000)
       reports_.push_back({now_ + kOneWay, std::move(packets)});
   }
 
@@ -322,6 +315,7 @@ private:
   size_t seen_ = 0; ///< of `done_`, by the receiver
   ReportPacing pacing_;
   uint64_t last_report_ = 0;
+  uint64_t last_time_ = RateEstimator::kNever; ///< of a packet, seen by the receiver
   std::deque<std::pair<uint64_t, std::vector<RateEstimator::Packet>>> reports_;
 };
 
@@ -436,6 +430,89 @@ void test_steady_links() {
       CHECK(t.longest_packet_wait(30, 90) < 400 * kMs);
       CHECK(t.sent_rate(30, 90) <= rate);
       CHECK(t.sent_rate(30, 90) > 0.3 * std::min(rate, 95e3));
+    }
+}
+
+// ---- what reports take
+// -----------------------------------------------------------------------------------------------
+
+/// In both directions RTCP is to stay under a twentieth of what is sent: what reports leave of it is for
+/// regular ones.
+void test_report_share() {
+  for (double rate : {1e3, 2e3, 5e3, 10e3, 20e3, 30e3, 40e3, 60e3, 100e3, 500e3})
+    for (bool steered : {false, true}) {
+      Scene scene;
+      scene.link = {{0, 500e3}, {10, rate}};
+      scene.seconds = 330;
+      scene.steered = steered;
+      const Trace t = run(scene);
+      const double share = t.report_share(30, 330);
+      printf("link %g kbit/s%s: sent %.2f, reports %.1f %%\n", rate / 1e3, steered ? ", steered" : "",
+             t.sent_rate(30, 330) / 1e3, 100 * share);
+      // Where much is on its way they come more often.
+      CHECK(share <= (rate <= kManyBits ? 0.05 : 0.08));
+    }
+}
+
+/// Whatever comes, and whenever: what is owed at most is all that reports take beyond their share.
+void test_budget_is_kept() {
+  std::mt19937 random(3);
+  for (int round = 0; round < 300; ++round) {
+    ReportPacing pacing;
+    uint64_t now = 0, sent = 0, packets = 0;
+    double bytes = 0, cost = 0;
+    const unsigned mean = 80 + random() % 400, gap = 80 + random() % 2000; // 60 kbit/s at most
+    for (int i = 0; i < 2000; ++i) {
+      ReportPacing::Packet packet;
+      now += uint64_t(gap) * kMs / 2 + random() % (uint64_t(gap) * kMs);
+      sent += uint64_t(gap) * kMs;
+      packet.bytes = mean / 2 + random() % mean;
+      packet.arrived = now + random() % (round % 3 ? 1 : kSecond);
+      packet.sent = sent;
+      packet.may_report = random() % 4;
+      packet.numbered = packet.may_report || random() % 2;
+      bytes += double(packet.bytes);
+      packets += packet.numbered;
+      if (pacing.take(packet)) {
+        cost += report_cost(packets);
+        packets = 0;
+      }
+    }
+    CHECK(cost > 0);
+    CHECK(cost <= 0.05 * bytes + 300);
+  }
+}
+
+/// Receivers that report otherwise: with each unit as rtpbin does unless told otherwise, or at set times.
+void test_other_receivers() {
+  for (uint64_t interval : {uint64_t(0), 50 * kMs, 100 * kMs, 500 * kMs})
+    for (bool steered : {false, true}) {
+      Scene scene;
+      scene.link = {{0, 500e3}, {20, 20e3}, {50, 500e3}};
+      scene.seconds = 115;
+      scene.steered = steered;
+      scene.interval = interval;
+      const Trace t = run(scene);
+      printf("reports each %.0f ms%s: under 100 ms after %.2f s; top layer back after %.1f s\n",
+             double(interval) / 1e6, steered ? ", steered" : "", t.drained(20, 25), t.reached(3, 50, 115));
+      CHECK(t.drained(20, 25) <= 2);
+      CHECK(t.reached(3, 50, 115) < 5);
+      CHECK(t.layer_changes(55, 115) == 0);
+    }
+}
+
+void test_lost_reports() {
+  for (double rate : {500e3, 20e3})
+    for (bool steered : {false, true}) {
+      Scene scene;
+      scene.link = {{0, 500e3}, {10, rate}};
+      scene.seconds = 120;
+      scene.report_loss = 0.1;
+      scene.steered = steered;
+      const Trace t = run(scene);
+      printf("a tenth of the reports lost at %g kbit/s%s: sent %.1f kbit/s\n", rate / 1e3,
+             steered ? ", steered" : "", t.sent_rate(20, 120) / 1e3);
+      CHECK(t.sent_rate(20, 120) > 0.3 * std::min(rate, 150e3));
     }
 }
 
@@ -600,6 +677,10 @@ int main(int argc, char** argv) {
   test_step_phases();
   test_step_down();
   test_steady_links();
+  test_report_share();
+  test_budget_is_kept();
+  test_other_receivers();
+  test_lost_reports();
   test_jitter_is_no_queue();
   test_little_loss_is_borne();
   test_much_loss_is_not();
