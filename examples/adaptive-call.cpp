@@ -525,11 +525,11 @@ int main(int argc, char** argv) {
   g_signal_emit_by_name(pay.get(), "add-extension", twcc);
   gst_object_unref(twcc);
   g_signal_connect(rtp.get(), "pad-added", G_CALLBACK(link_stream), depay.get());
-  // Of the little that is sent only a twentieth is to go into reports.
+  // Of the little that is sent only a twentieth goes into reports: the payloader and depayloader see to it,
+  // short names help.
   auto sending = child(sender, "rtp");
   for (const auto* bin : {&rtp, &sending})
     gsem::PacedReports::shorten_names(bin->get());
-  gsem::PacedReports reports_back(rtp.get(), 0), reports_forth(sending.get(), 0);
 
   {
     Link link(record, step, [&](GstBuffer* packet) {

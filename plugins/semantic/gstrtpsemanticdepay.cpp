@@ -24,6 +24,7 @@
 #include "plugins/semantic/deadline_timer.hpp"
 #include "plugins/semantic/depay_counters.hpp"
 #include "plugins/semantic/rtp_source.hpp"
+#include "plugins/semantic/session_reports.hpp"
 #include "plugins/semantic/unit_writer.hpp"
 
 #include <gst/rtp/rtp.h>
@@ -32,6 +33,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <memory>
+#include <utility>
 
 GST_DEBUG_CATEGORY_STATIC(gst_rtp_semantic_depay_debug);
 #define GST_CAT_DEFAULT gst_rtp_semantic_depay_debug
@@ -55,10 +58,12 @@ struct Depay : RtpSource {
       : assembler(std::move(handler)), timer(owner, std::move(unit_due)) {}
   RtpAssembler assembler;
   DeadlineTimer timer;
-  UnitWriter writer;      ///< its stream header is that of the caps on the source pad
-  DepayCounters counters; ///< changed under the object lock
+  UnitWriter writer;                     ///< its stream header is that of the caps on the source pad
+  DepayCounters counters;                ///< changed under the object lock
+  std::unique_ptr<PacedReports> reports; ///< from the first packet on
+  bool sought_reports = false;
 
-  std::atomic<bool> request_keyframe{true}, wait_for_keyframe{false};
+  std::atomic<bool> request_keyframe{true}, wait_for_keyframe{false}, pace_reports{true};
   std::atomic<guint> max_layer{kLayers};
   std::atomic<guint> added_latency{kDefaultLatency}; ///< ms
   guint told_max_layer = kLayers;                    ///< streaming thread
@@ -80,7 +85,15 @@ struct _GstRtpSemanticDepay {
 G_DEFINE_TYPE(GstRtpSemanticDepay, gst_rtp_semantic_depay, GST_TYPE_RTP_BASE_DEPAYLOAD)
 GST_ELEMENT_REGISTER_DEFINE(rtpsemanticdepay, "rtpsemanticdepay", GST_RANK_NONE, GST_TYPE_RTP_SEMANTIC_DEPAY)
 
-enum { PROP_0, PROP_REQUEST_KEYFRAME, PROP_WAIT_FOR_KEYFRAME, PROP_MAX_LAYER, PROP_LATENCY, PROP_STATS };
+enum {
+  PROP_0,
+  PROP_REQUEST_KEYFRAME,
+  PROP_WAIT_FOR_KEYFRAME,
+  PROP_MAX_LAYER,
+  PROP_LATENCY,
+  PROP_PACE_REPORTS,
+  PROP_STATS
+};
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GSEM_CAPS_RTP));
@@ -291,6 +304,8 @@ static void take_due(GstRtpSemanticDepay* self) {
 static GstBuffer* process_rtp_packet(GstRTPBaseDepayload* base, GstRTPBuffer* rtp) {
   auto* self = GST_RTP_SEMANTIC_DEPAY(base);
   Depay& depay = *self->priv;
+  if (!std::exchange(depay.sought_reports, true) && depay.pace_reports)
+    depay.reports = pace_reports(GST_RTP_BASE_DEPAYLOAD_SINKPAD(self));
   const guint32 ssrc = gst_rtp_buffer_get_ssrc(rtp);
   if (depay.ssrc && *depay.ssrc != ssrc) {
     GST_INFO_OBJECT(self, "another source: %08x", ssrc);
@@ -400,6 +415,8 @@ static GstStateChangeReturn change_state(GstElement* element, GstStateChange tra
       GST_ELEMENT_CLASS(gst_rtp_semantic_depay_parent_class)->change_state(element, transition);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     self->priv->timer.stop(); // the pads are inactive: it cannot be stuck in a push
+    self->priv->reports.reset();
+    self->priv->sought_reports = false;
     if (result != GST_STATE_CHANGE_FAILURE)
       forget(*self->priv);
   }
@@ -425,6 +442,9 @@ static void set_property(GObject* object, guint id, const GValue* value, GParamS
   case PROP_MAX_LAYER:
     depay.max_layer = g_value_get_uint(value);
     break;
+  case PROP_PACE_REPORTS:
+    depay.pace_reports = g_value_get_boolean(value);
+    break;
   case PROP_LATENCY:
     if (depay.added_latency.exchange(g_value_get_uint(value)) != g_value_get_uint(value))
       gst_element_post_message(GST_ELEMENT(object), gst_message_new_latency(GST_OBJECT(object)));
@@ -448,6 +468,9 @@ static void get_property(GObject* object, guint id, GValue* value, GParamSpec* p
     break;
   case PROP_LATENCY:
     g_value_set_uint(value, self->priv->added_latency);
+    break;
+  case PROP_PACE_REPORTS:
+    g_value_set_boolean(value, self->priv->pace_reports);
     break;
   case PROP_STATS:
     g_value_take_boxed(value, make_stats(self));
@@ -502,6 +525,13 @@ static void gst_rtp_semantic_depay_class_init(GstRtpSemanticDepayClass* klass) {
                         "jitter buffer waits. That gives up on lost packets one after the other: each "
                         "picture's time more saves one more lost in a row, where the sender repeats maps",
                         0, kMaxLatency, kDefaultLatency, flags));
+  g_object_class_install_property(
+      object, PROP_PACE_REPORTS,
+      g_param_spec_boolean(
+          "pace-reports", "Pace reports",
+          "Where rtpbin is in front of this element: have it report what came when the "
+          "sender's semanticlayerfilter needs it, and keep its RTCP to a twentieth of that",
+          TRUE, GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)));
   g_object_class_install_property(
       object, PROP_STATS,
       g_param_spec_boxed(

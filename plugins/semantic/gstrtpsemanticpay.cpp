@@ -26,12 +26,14 @@
 #include "plugins/semantic/pay_settings.hpp"
 #include "plugins/semantic/rtp_copies.hpp"
 #include "plugins/semantic/rtp_packets.hpp"
+#include "plugins/semantic/session_reports.hpp"
 
 #include <gst/rtp/rtp.h>
 #include <gst/video/video.h>
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
 
 GST_DEBUG_CATEGORY(gst_rtp_semantic_pay_debug);
 #define GST_CAT_DEFAULT gst_rtp_semantic_pay_debug
@@ -69,7 +71,8 @@ struct Pay : PaySettings {
   Ptr<GstCaps> measured_caps;                      ///< `extension_bytes` are of these
   size_t extension_bytes = 0;
   bool warned_header = false;
-  Counters counters; ///< under the object lock
+  std::unique_ptr<PacedReports> reports; ///< from the caps on
+  Counters counters;                     ///< under the object lock
 };
 
 } // namespace
@@ -112,6 +115,8 @@ static void take_header(GstRtpSemanticPay* self, ByteView data, size_t& size) {
 
 static gboolean set_caps(GstRTPBasePayload* base, GstCaps* caps) {
   auto* self = GST_RTP_SEMANTIC_PAY(base);
+  if (!self->priv->reports && self->priv->pace_reports)
+    self->priv->reports = pace_reports(GST_RTP_BASE_PAYLOAD_SRCPAD(base));
   if (GstBuffer* header = header_buffer(caps)) {
     BufferMap map(header, GST_MAP_READ);
     size_t size = 0;
@@ -469,6 +474,7 @@ static GstStateChangeReturn change_state(GstElement* element, GstStateChange tra
   const auto result = GST_ELEMENT_CLASS(gst_rtp_semantic_pay_parent_class)->change_state(element, transition);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     self->priv->timer.stop(); // the pads are inactive: it cannot be stuck in a push
+    self->priv->reports.reset();
     if (result != GST_STATE_CHANGE_FAILURE)
       reset(self);
   }

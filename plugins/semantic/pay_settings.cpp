@@ -28,8 +28,9 @@ enum {
   PROP_REPEAT_START,
   PROP_CONFIG_INTERVAL,
   PROP_NUMBER_OFFSET,
+  PROP_PACE_REPORTS,
 };
-static_assert(PROP_NUMBER_OFFSET + 1 == kPaySettings);
+static_assert(PROP_PACE_REPORTS + 1 == kPaySettings);
 
 /// "40,200" to milliseconds, ascending. False: not such a list.
 bool parse_repeat_delays(const char* text, std::vector<unsigned>& delays) {
@@ -92,6 +93,9 @@ bool set_pay_property(GObject* object, PaySettings& settings, guint id, const GV
   case PROP_NUMBER_OFFSET:
     settings.number_offset = g_value_get_int(value);
     return true;
+  case PROP_PACE_REPORTS:
+    settings.pace_reports = g_value_get_boolean(value);
+    return true;
   default:
     return false;
   }
@@ -121,6 +125,9 @@ bool get_pay_property(GObject* object, const PaySettings& settings, guint id, GV
     return true;
   case PROP_NUMBER_OFFSET:
     g_value_set_int(value, settings.number_offset);
+    return true;
+  case PROP_PACE_REPORTS:
+    g_value_set_boolean(value, settings.pace_reports);
     return true;
   default:
     return false;
@@ -171,6 +178,12 @@ void install_pay_properties(GObjectClass* klass) {
       g_param_spec_int("unit-number-offset", "Unit number offset",
                        "Number of the first access unit in the payload descriptors (-1: random)", -1, 65535,
                        kDefault.number_offset, flags(GST_PARAM_MUTABLE_READY)));
+  g_object_class_install_property(
+      klass, PROP_PACE_REPORTS,
+      g_param_spec_boolean(
+          "pace-reports", "Pace reports",
+          "Where rtpbin is behind this element: keep its RTCP to a twentieth of what is sent",
+          kDefault.pace_reports, flags(GST_PARAM_MUTABLE_READY)));
 }
 
 } // namespace gsem

@@ -14,7 +14,7 @@ namespace gsem {
 struct PaySettings {
   std::atomic<guint> caption_redundancy{8};                    ///< units, 0 to 64
   std::atomic<guint> key_map_redundancy{1}, map_redundancy{0}; ///< units, 0 to 4
-  std::atomic<bool> repeat_start{true};
+  std::atomic<bool> repeat_start{true}, pace_reports{true};
   std::atomic<int> config_interval{2}; ///< seconds, -1: with every key unit, 0: never
   std::atomic<int> number_offset{-1};  ///< -1: random
   // under the object lock
@@ -23,7 +23,7 @@ struct PaySettings {
 };
 
 /// Property ids from 1 to kPaySettings - 1 are those of the settings; the rest is left to the element.
-inline constexpr guint kPaySettings = 8;
+inline constexpr guint kPaySettings = 9;
 void install_pay_properties(GObjectClass* klass);
 /// False for an id that is none of the settings.
 bool set_pay_property(GObject* object, PaySettings& settings, guint id, const GValue* value);

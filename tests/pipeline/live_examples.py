@@ -109,6 +109,10 @@ def main():
         recording, _ = call(folder, [clip], ["--srtp", KEY], ["--srtp", KEY[::-1], "--no-decode"], expected=False)
         check(os.path.getsize(recording) == 0, "another key reads the stream")
 
+        adaptive = ["--adaptive", "--wait", "120", "--no-decode"]
+        recording, _ = call(folder, [clip], ["--adaptive", "--copies", "2"], adaptive)
+        check(PICTURES / 2 < units(recording) <= PICTURES, f"{units(recording)} units over rtpbin")
+
         for program in ("rtp-send", "rtp-receive"):
             for arguments in (["--nonsense", "1"], ["--port"]):
                 result = subprocess.run([f"{ROOT}/examples/{program}"] + arguments, capture_output=True, text=True)
