@@ -20,7 +20,8 @@ constexpr gdouble kAtOnce = 100000; // bits a second
 /// A day. The session reports by itself when this time has passed, or, without one, with each marker.
 constexpr guint64 kNotNow = 86400ull * GST_SECOND;
 constexpr guint64 kWithMarker = GST_CLOCK_TIME_NONE;
-constexpr guint64 kRateKnown = 4 * GST_SECOND; ///< after so long
+/// Regular reports that nobody asked for: two at the start, and then hardly ever.
+constexpr guint64 kByItself = 3600 * GST_SECOND;
 
 struct Header {
   guint32 time = 0, ssrc = 0;
@@ -94,8 +95,8 @@ public:
   explicit Session(GObject* session) : session_(G_OBJECT(g_object_ref(session))) {
     g_object_get(session_, "rtcp-reduced-size", &reduced_size_, "rtcp-fraction", &fraction_,
                  "rtcp-min-interval", &min_interval_, "twcc-feedback-interval", &feedback_interval_, nullptr);
-    g_object_set(session_, "rtcp-reduced-size", TRUE, "rtcp-fraction", kAtOnce, "rtcp-min-interval", regular_,
-                 nullptr);
+    g_object_set(session_, "rtcp-reduced-size", TRUE, "rtcp-fraction", kAtOnce, "rtcp-min-interval",
+                 kByItself, nullptr);
   }
   ~Session() {
     g_object_set(session_, "rtcp-reduced-size", reduced_size_, "rtcp-fraction", fraction_,
@@ -113,7 +114,6 @@ public:
   void release(bool received) {
     std::lock_guard lock(mutex_);
     watched_[received] = false;
-    rates_[received] = 0;
   }
 
   /// Whether the next packet's marker makes a report.
@@ -121,19 +121,16 @@ public:
     g_object_set(session_, "twcc-feedback-interval", now ? kWithMarker : kNotNow, nullptr);
   }
 
-  /// What comes or goes, bits a second. Each time that the session is told it waits anew: only when the time
-  /// becomes quite another one.
-  void set_rate(bool received, double rate) {
-    guint64 wanted = 0;
+  /// What comes or goes. Whenever the session is told how long to wait at least, a regular report goes at
+  /// once.
+  void take(bool received, uint64_t bytes, uint64_t now) {
+    bool due = false;
     {
       std::lock_guard lock(mutex_);
-      rates_[received] = rate;
-      wanted = regular_interval(std::max(rates_[0], rates_[1]));
-      if (wanted <= 2 * regular_ && 2 * wanted >= regular_)
-        return;
-      regular_ = wanted;
+      due = regular_.take(received, bytes, now);
     }
-    g_object_set(session_, "rtcp-min-interval", wanted, nullptr);
+    if (due)
+      g_object_set(session_, "rtcp-min-interval", kByItself, nullptr);
   }
 
 private:
@@ -143,8 +140,7 @@ private:
   guint64 min_interval_ = 0, feedback_interval_ = 0;
   std::mutex mutex_;
   bool watched_[2] = {};
-  double rates_[2] = {};
-  guint64 regular_ = kMostRegular; ///< the first ones go at once whatever it is
+  RegularPacing regular_;
 };
 
 /// What passes a pad of a session. One streaming thread at a time.
@@ -183,7 +179,7 @@ private:
     ReportPacing::Packet packet;
     packet.arrived = gst_util_get_timestamp();
     packet.bytes = gst_buffer_get_size(buffer) + kIpUdp;
-    note_rate(packet);
+    session_->take(received_, packet.bytes, packet.arrived);
     if (!received_)
       return false;
     packet.first = time_.advance(header, clock_rate(pad));
@@ -193,18 +189,8 @@ private:
     return pacing_.take(packet);
   }
 
-  void note_rate(const ReportPacing::Packet& packet) {
-    rate_.add(packet.bytes, packet.arrived);
-    if (!begun_)
-      begun_ = packet.arrived;
-    if (packet.arrived - begun_ >= kRateKnown)
-      session_->set_rate(received_, rate_.slow());
-  }
-
   std::shared_ptr<Session> session_;
   bool received_, reporting_ = false;
-  guint64 begun_ = 0;
-  StreamRate rate_;
   ReportPacing pacing_;
   SenderTime time_;
 };

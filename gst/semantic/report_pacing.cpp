@@ -17,11 +17,11 @@ constexpr double kMs = 1e6;
 
 } // namespace
 
-void StreamRate::add(uint64_t bytes, uint64_t now) {
-  const double step = now > last_ ? double(now - last_) : 0;
-  last_ = now;
-  quick_ = quick_ * std::exp(-step / kQuick) + double(bytes) * 8e9 / kQuick;
-  slow_ = slow_ * std::exp(-step / kSlow) + double(bytes) * 8e9 / kSlow;
+void ReportPacing::measure(const Packet& packet) {
+  const double step = packet.arrived > last_ ? double(packet.arrived - last_) : 0;
+  last_ = packet.arrived;
+  quick_ = quick_ * std::exp(-step / kQuick) + double(packet.bytes) * 8e9 / kQuick;
+  slow_ = slow_ * std::exp(-step / kSlow) + double(packet.bytes) * 8e9 / kSlow;
 }
 
 void ReportPacing::Extreme::add(double delay, uint64_t now) {
@@ -61,7 +61,7 @@ void ReportPacing::note_delay(const Packet& packet) {
 
 /// Where hardly anything comes, more than that is tried, and the sender waits to hear how it went.
 void ReportPacing::note_size(const Packet& packet) {
-  if (largest_ && packet.bytes > kTried * largest_ && rate_.slow() < kFewBits) {
+  if (largest_ && packet.bytes > kTried * largest_ && slow_ < kFewBits) {
     urgent_ = true;
     slower_than_ = kAnyDelay;
   }
@@ -70,7 +70,7 @@ void ReportPacing::note_size(const Packet& packet) {
 
 bool ReportPacing::take(const Packet& packet) {
   note_size(packet);
-  rate_.add(packet.bytes, packet.arrived);
+  measure(packet);
   if (packet.first)
     note_delay(packet);
   bytes_ += packet.bytes;
@@ -80,7 +80,8 @@ bool ReportPacing::take(const Packet& packet) {
     return false;
   // Less comes than before: a report or what it was to be of may have been lost, and the sender waits for it.
   const bool late = last_report_ != kNever && double(waited) > late_after_;
-  const double lent = urgent_ ? 1 : late ? 0.5 : 0;
+  // That more may be sent is worth more than that less may: the sender finds that out by itself.
+  const double lent = urgent_ && slower_than_ == kAnyDelay ? 1 : urgent_ || late ? 0.5 : 0;
   if (!budget_.pays(bytes_, packets_, rate()) && !budget_.lends(bytes_, packets_, rate(), lent))
     return false;
   budget_.reported(bytes_, packets_, rate());

@@ -14,14 +14,14 @@ namespace gsem {
 
 inline constexpr uint64_t kReportBytes = 50;   ///< of a report on the wire, IP and UDP headers included
 inline constexpr uint64_t kReportedPacket = 2; ///< and so many for each packet in it
-inline constexpr uint64_t kRegularBytes = 72;  ///< of RTCP's regular reports, with a short CNAME
+inline constexpr uint64_t kRegularBytes = 80;  ///< of RTCP's regular reports, with a short CNAME
 inline constexpr double kReportShare = 0.044;  ///< of what comes
 inline constexpr double kRegularShare = 0.003; ///< for regular reports, each direction
 inline constexpr double kManyBits = 60'000;    ///< a second; above, reports may take more
 inline constexpr uint64_t kOftenReported = 50'000'000; ///< ns; not more often than that
 /// Packets may be so small that their marks in the report alone would take the share.
 inline constexpr uint64_t kMostUnreported = 8000;
-inline constexpr uint64_t kLeastRegular = 5'000'000'000, kMostRegular = 120'000'000'000; ///< ns
+inline constexpr uint64_t kLeastRegular = 5'000'000'000, kMostRegular = 240'000'000'000; ///< ns
 
 inline double report_cost(uint64_t packets) {
   return double(kReportBytes + kReportedPacket * packets);
@@ -62,22 +62,26 @@ private:
   double owed_ = 0; ///< bytes
 };
 
-/// Time between RTCP's regular reports of a stream of so many bits a second.
-inline uint64_t regular_interval(double rate) {
-  const double interval = double(kRegularBytes) * 8e9 / kRegularShare / std::max(rate, 1.0);
-  return uint64_t(std::clamp(interval, double(kLeastRegular), double(kMostRegular)));
-}
-
-/// Bits a second of a stream, at once more when more comes, by and by less when less does. Not thread-safe.
-class StreamRate {
+/// When RTCP's regular reports, of senders or receivers, are due: seldom where little is sent. Not
+/// thread-safe.
+class RegularPacing {
 public:
-  GST_SEMANTIC_API void add(uint64_t bytes, uint64_t now);
-  double rate() const { return std::max(quick_, slow_); }
-  double slow() const { return slow_; }
+  /// So many bytes came, or went. True: a report is to go now.
+  bool take(bool came, uint64_t bytes, uint64_t now) {
+    begun_ = begun_ ? begun_ : now;
+    const uint64_t waited = now - begun_;
+    bytes_[came] += bytes;
+    const double most = kRegularShare * double(std::max(bytes_[0], bytes_[1]));
+    if (waited < kLeastRegular || (most < double(kRegularBytes) && waited < kMostRegular))
+      return false;
+    begun_ = now;
+    bytes_ = {};
+    return true;
+  }
 
 private:
-  double quick_ = 0, slow_ = 0;
-  uint64_t last_ = 0;
+  uint64_t begun_ = 0; ///< the last one, or the first packet
+  std::array<uint64_t, 2> bytes_{};
 };
 
 /// A receiver's decision, packet by packet. Not thread-safe.
@@ -95,7 +99,8 @@ public:
 
   /// True: this packet and all since the last report are to be reported now.
   GST_SEMANTIC_API bool take(const Packet& packet);
-  double rate() const { return rate_.rate(); }
+  /// Bits a second that came, at once more when more comes, by and by less when less does.
+  double rate() const { return std::max(quick_, slow_); }
 
 private:
   static constexpr uint64_t kNever = UINT64_MAX;
@@ -108,7 +113,7 @@ private:
     double value(uint64_t now, double otherwise) const;
 
   private:
-    static constexpr uint64_t kSlot = 2'000'000'000, kSlots = 5;
+    static constexpr uint64_t kSlot = 2'000'000'000, kSlots = 8; // a queue that drains is no faster link
     struct Slot {
       uint64_t number = kNever;
       double delay = 0;
@@ -117,13 +122,15 @@ private:
     std::array<Slot, kSlots> slots_{};
   };
 
+  void measure(const Packet& packet);
   void note_delay(const Packet& packet);
   void note_size(const Packet& packet);
 
   bool urgent_ = true; ///< a report cannot wait: the first one, too
   uint64_t last_report_ = kNever;
   uint64_t bytes_ = 0, packets_ = 0, largest_ = 0; ///< since the last report
-  StreamRate rate_;
+  double quick_ = 0, slow_ = 0;                    ///< bits a second, smoothed
+  uint64_t last_ = 0;                              ///< arrival
   ReportBudget budget_;
   double late_after_ = 0; ///< ns after the last report
   Extreme shortest_{-1}, longest_{1};
