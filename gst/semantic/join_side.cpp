@@ -63,8 +63,8 @@ bool JoinSide::is_late(const JoinHead& head, const JoinedLast& last, GstClockTim
     return false;
   if (missed_last)
     return head.running_time < last.running_time + tol;
-  // Behind a GAP for the same time: somebody gave up on it too soon.
-  if (had_gap && !head.gap)
+  // Behind a GAP for the same time: somebody gave up on it too soon. Still pictures may share a time.
+  if (had_gap && (!head.gap || GST_CLOCK_TIME_IS_VALID(frame_duration)))
     return head.running_time < last.running_time + tol / 2;
   return head.running_time + tol <= last.running_time;
 }

@@ -69,7 +69,8 @@ Painted paint(PaintRequest& request, runtime::CancelToken token) {
 using Painter = Background<PaintRequest, Painted>;
 
 struct Counters {
-  guint64 pictures = 0, captions = 0, painted = 0, gaps = 0, lost = 0, corrupt = 0, mismatched = 0;
+  guint64 pictures = 0, captions = 0, painted = 0, gaps = 0, lost = 0, corrupt = 0, mismatched = 0,
+          same_time = 0;
 };
 
 /// What an input buffer says.
@@ -98,8 +99,9 @@ struct SemanticDecPrivate {
   // What the stream has shown.
   bool have_caption = false, paint_due = false, in_flight = false;
   Caption caption;
-  runtime::Picture square; ///< as painted; empty before the first
-  Ptr<GstBuffer> base;     ///< at frame size; null when it must be made from `square`
+  runtime::Picture square;                       ///< as painted; empty before the first
+  Ptr<GstBuffer> base;                           ///< at frame size; null when it must be made from `square`
+  GstClockTime shown_time = GST_CLOCK_TIME_NONE; ///< of the last picture
 
   void forget_pending() {
     paint_due = paint_due || in_flight;
@@ -165,6 +167,7 @@ static gboolean gst_semantic_dec_stop(GstVideoDecoder* decoder) {
   priv->have_caption = priv->paint_due = priv->in_flight = false;
   priv->square = {};
   priv->base.reset();
+  priv->shown_time = GST_CLOCK_TIME_NONE;
   return TRUE;
 }
 
@@ -172,6 +175,7 @@ static gboolean gst_semantic_dec_stop(GstVideoDecoder* decoder) {
 static gboolean gst_semantic_dec_flush(GstVideoDecoder* decoder) {
   SemanticDecPrivate* priv = GST_SEMANTIC_DEC(decoder)->priv;
   priv->forget_pending();
+  priv->shown_time = GST_CLOCK_TIME_NONE;
   priv->cancel.rearm();
   return TRUE;
 }
@@ -420,6 +424,19 @@ static GstBuffer* base_picture(GstSemanticDec* self) {
   return priv->base.get();
 }
 
+/// In a video: an access unit that was given up (a GAP told so) came after all. Its words count from the next
+/// picture on; a second one for the same time would be one too many.
+static bool has_picture(GstSemanticDec* self, GstClockTime time) {
+  const SemanticDecPrivate* priv = self->priv;
+  const GstVideoInfo& info = priv->info;
+  if (!GST_CLOCK_TIME_IS_VALID(time) || !GST_CLOCK_TIME_IS_VALID(priv->shown_time) ||
+      GST_VIDEO_INFO_FPS_N(&info) <= 0 || GST_VIDEO_DECODER_INPUT_SEGMENT(self).rate < 0)
+    return false;
+  const GstClockTime frame =
+      gst_util_uint64_scale_int(GST_SECOND, GST_VIDEO_INFO_FPS_D(&info), GST_VIDEO_INFO_FPS_N(&info));
+  return time < priv->shown_time + frame / 4;
+}
+
 static GstFlowReturn gst_semantic_dec_handle_frame(GstVideoDecoder* decoder, GstVideoCodecFrame* frame) {
   auto self = GST_SEMANTIC_DEC(decoder);
   return guarded(self, GST_FLOW_ERROR, [&]() -> GstFlowReturn {
@@ -428,6 +445,11 @@ static GstFlowReturn gst_semantic_dec_handle_frame(GstVideoDecoder* decoder, Gst
     if (flow == GST_FLOW_OK && !configure_output(self))
       flow = GST_PAD_IS_FLUSHING(GST_VIDEO_DECODER_SRC_PAD(decoder)) ? GST_FLOW_FLUSHING
                                                                      : GST_FLOW_NOT_NEGOTIATED;
+    if (flow == GST_FLOW_OK && has_picture(self, frame->pts)) {
+      count(self, &Counters::same_time);
+      gst_video_decoder_release_frame(decoder, frame);
+      return GST_FLOW_OK;
+    }
     GstBuffer* base = flow == GST_FLOW_OK ? base_picture(self) : nullptr;
     if (!base) {
       gst_video_decoder_release_frame(decoder, frame);
@@ -442,6 +464,7 @@ static GstFlowReturn gst_semantic_dec_handle_frame(GstVideoDecoder* decoder, Gst
       meta->concealed = meta->lost & meta->layers; // grey stands in for nothing
     }
     count(self, &Counters::pictures);
+    self->priv->shown_time = frame->pts;
     return gst_video_decoder_finish_frame(decoder, frame);
   });
 }
@@ -498,6 +521,7 @@ static gboolean gst_semantic_dec_sink_event(GstVideoDecoder* decoder, GstEvent* 
     break;
   case GST_EVENT_SEGMENT:
     event = as_time_segment(event);
+    GST_SEMANTIC_DEC(decoder)->priv->shown_time = GST_CLOCK_TIME_NONE;
     break;
   default:
     break;
@@ -520,7 +544,8 @@ static GstStructure* make_stats(GstSemanticDec* self) {
   return gst_structure_new("semanticdec-stats", "pictures", G_TYPE_UINT64, c.pictures, "captions",
                            G_TYPE_UINT64, c.captions, "painted", G_TYPE_UINT64, c.painted, "gaps",
                            G_TYPE_UINT64, c.gaps, "lost", G_TYPE_UINT64, c.lost, "corrupt", G_TYPE_UINT64,
-                           c.corrupt, "mismatched", G_TYPE_UINT64, c.mismatched, nullptr);
+                           c.corrupt, "mismatched", G_TYPE_UINT64, c.mismatched, "same-time", G_TYPE_UINT64,
+                           c.same_time, nullptr);
 }
 
 static void gst_semantic_dec_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
@@ -564,7 +589,7 @@ static void gst_semantic_dec_class_init(GstSemanticDecClass* klass) {
                          "(base pictures made), gaps "
                          "(access units without a caption), lost (captions announced lost), corrupt (damaged "
                          "captions), mismatched "
-                         "(captions of another model)",
+                         "(captions of another model), same-time (access units whose time had a picture)",
                          GST_TYPE_STRUCTURE, GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 
   auto element_class = GST_ELEMENT_CLASS(klass);

@@ -407,6 +407,19 @@ GST_START_TEST(behind_a_gap_of_its_own_is_late) {
 }
 GST_END_TEST
 
+/// What was given up came after all, but without this layer: no second picture for its time.
+GST_START_TEST(a_second_gap_for_the_same_time_is_late) {
+  Bench bench;
+  bench.push(bench.a, 0);
+  bench.gap(bench.b, 0, kFrame, false);
+  bench.expect("PN", 0);
+  bench.gap(bench.b, 0, kFrame, true);
+  bench.push(bench.a, kFrame);
+  bench.push(bench.b, kFrame);
+  bench.expect("PP", kFrame);
+}
+GST_END_TEST
+
 GST_START_TEST(live_gap_needs_no_deadline) {
   Bench bench;
   gst_harness_use_testclock(bench.a);
@@ -477,6 +490,7 @@ static void fill(TCase* tc) {
   tcase_add_test(tc, live_deadline_and_late_buffer);
   tcase_add_test(tc, live_gaps_before_any_data);
   tcase_add_test(tc, behind_a_gap_of_its_own_is_late);
+  tcase_add_test(tc, a_second_gap_for_the_same_time_is_late);
   tcase_add_test(tc, live_gap_needs_no_deadline);
   tcase_add_test(tc, bytes_segment_is_an_error);
   tcase_add_test(tc, meta_follows_copies_not_parts);

@@ -93,6 +93,31 @@ GST_START_TEST(test_a_gap_is_a_picture) {
 }
 GST_END_TEST
 
+/// An access unit that comes after its time was given up: its words count, but there was a picture.
+GST_START_TEST(test_one_picture_a_time) {
+  for (const bool video : {true, false}) {
+    Bench h(decoder());
+    gst_harness_set_src_caps_str(h, video ? kText
+                                          : "text/x-raw, format=utf8, width=64, height=48, framerate=0/1");
+    gst_harness_push(h, bytes_buffer("a red bird", 0));
+    gst_harness_push_event(h, gap(1));
+    gst_harness_push(h, bytes_buffer("a yellow bird", 1));
+    gst_harness_push_event(h, gap(1));
+    gst_harness_push_event(h, gap(2));
+    const int pictures = video ? 3 : 5;
+    fail_unless_equals_int(gst_harness_buffers_received(h), pictures);
+    std::vector<Ptr<GstBuffer>> out;
+    for (int i = 0; i < pictures; i++)
+      out.push_back(pull(h));
+    fail_unless(same_memory(out[0].get(), out[1].get()));
+    fail_if(same_memory(out[0].get(), out.back().get()));
+    fail_unless_equals_uint64(GST_BUFFER_PTS(out.back().get()), 2 * kFrame);
+    fail_unless_equals_uint64(stat(h.element(), "same-time"), video ? 2 : 0);
+    fail_unless_equals_int(h.messages(GST_MESSAGE_QOS), 0);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(test_gaps_before_caps) {
   Bench h(decoder());
   GstSegment segment;
@@ -320,6 +345,7 @@ GST_END_TEST
 
 static void fill(TCase* tc) {
   tcase_add_test(tc, test_a_gap_is_a_picture);
+  tcase_add_test(tc, test_one_picture_a_time);
   tcase_add_test(tc, test_gaps_before_caps);
   tcase_add_test(tc, test_coded_captions);
   tcase_add_test(tc, test_same_words_same_picture);
