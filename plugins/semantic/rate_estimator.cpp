@@ -29,8 +29,9 @@ constexpr size_t kFewArrivals = 4;   ///< large packets on a slow link: the wind
 constexpr double kBeta = 0.85;
 constexpr double kNear = 0.8, kBeyond = 1.1;                   ///< of the known capacity
 constexpr double kCarefully = 0.05, kFreely = 1.6, kHurry = 8; ///< growth a second: share, factors
-constexpr double kMostGrowth = 1.1;                            ///< from report to report
-constexpr double kTried = 1.5, kAlwaysTried = 10'000;          ///< of what arrives; bit/s
+constexpr double kMostGrowth = 1.1,
+                 kMostLowGrowth = 2.5;                ///< from report to report; the latter below kFewBits
+constexpr double kTried = 1.5, kAlwaysTried = 10'000; ///< of what arrives; bit/s
 constexpr double kProbeMost = 2, kProbeDrift = 1.5;
 constexpr uint64_t kVeto = 32, kKnown = 4;
 constexpr double kFaster = 0.5;
@@ -382,7 +383,7 @@ void RateEstimator::increase(uint64_t now) {
   const double hint = capacity_hint(now);
   if (received_ > kBeyond * capacity_ || hint * kHintShare > kBeyond * capacity_)
     capacity_ = 0; // the link carries more than it did
-  double grown = rate_ * std::min(std::pow(kFreely, step), kMostGrowth);
+  double grown = rate_ * std::min(std::pow(kFreely, step), rate_ < kFewBits ? kMostLowGrowth : kMostGrowth);
   if (capacity_ > 0 && rate_ > kNear * capacity_)
     grown = rate_ * (1 + kCarefully * step);
   else if (hint * kHintShare > rate_)
