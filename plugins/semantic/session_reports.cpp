@@ -11,9 +11,9 @@ namespace {
 
 constexpr int kMostLinks = 16;
 
-bool is_rtpbin(GstElement* element) {
+bool is_a(GstElement* element, const char* factory_name) {
   GstElementFactory* factory = gst_element_get_factory(element);
-  return factory && g_str_equal(GST_OBJECT_NAME(factory), "rtpbin");
+  return factory && g_str_equal(GST_OBJECT_NAME(factory), factory_name);
 }
 
 /// The only pad of this direction; null where there are none or several.
@@ -25,8 +25,8 @@ Ptr<GstPad> only_pad(GstElement* element, GstPadDirection direction) {
   return Ptr<GstPad>(GST_PAD(gst_object_ref(pads->data)));
 }
 
-/// The pad of an rtpbin at the end of the way.
-Ptr<GstPad> find_rtpbin(GstPad* from) {
+/// The pad of an rtpbin or rtpsession at the end of the way.
+Ptr<GstPad> find_session(GstPad* from) {
   const GstPadDirection direction = GST_PAD_DIRECTION(from);
   Ptr<GstPad> at(GST_PAD(gst_object_ref(from)));
   for (int i = 0; i < kMostLinks && at; ++i) {
@@ -34,7 +34,7 @@ Ptr<GstPad> find_rtpbin(GstPad* from) {
     if (!peer)
       return nullptr;
     Ptr<GstElement> element(gst_pad_get_parent_element(peer.get()));
-    if (element && is_rtpbin(element.get()))
+    if (element && (is_a(element.get(), "rtpbin") || is_a(element.get(), "rtpsession")))
       return peer;
     if (element && !GST_IS_BIN(element.get()))
       at = only_pad(element.get(), direction);
@@ -46,16 +46,32 @@ Ptr<GstPad> find_rtpbin(GstPad* from) {
   return nullptr;
 }
 
+std::unique_ptr<PacedReports> pace_session(GstElement* element) {
+  GObject* session = nullptr;
+  g_object_get(element, "internal-session", &session, nullptr);
+  if (!session)
+    return nullptr;
+  Ptr<GstPad> received(gst_element_get_static_pad(element, "recv_rtp_sink")),
+      sent(gst_element_get_static_pad(element, "send_rtp_sink"));
+  auto paced = std::make_unique<PacedReports>(session, received.get(), sent.get());
+  g_object_unref(session);
+  return paced;
+}
+
 } // namespace
 
 std::unique_ptr<PacedReports> pace_reports(GstPad* pad) {
-  Ptr<GstPad> found = find_rtpbin(pad);
-  guint id = 0;
-  if (!found || (sscanf(GST_PAD_NAME(found.get()), "recv_rtp_src_%u", &id) != 1 &&
-                 sscanf(GST_PAD_NAME(found.get()), "send_rtp_sink_%u", &id) != 1))
+  Ptr<GstPad> found = find_session(pad);
+  Ptr<GstElement> element(found ? gst_pad_get_parent_element(found.get()) : nullptr);
+  if (!element)
     return nullptr;
-  Ptr<GstElement> rtpbin(gst_pad_get_parent_element(found.get()));
-  return rtpbin ? std::make_unique<PacedReports>(rtpbin.get(), id) : nullptr;
+  if (is_a(element.get(), "rtpsession"))
+    return pace_session(element.get());
+  guint id = 0;
+  if (sscanf(GST_PAD_NAME(found.get()), "recv_rtp_src_%u", &id) != 1 &&
+      sscanf(GST_PAD_NAME(found.get()), "send_rtp_sink_%u", &id) != 1)
+    return nullptr;
+  return std::make_unique<PacedReports>(element.get(), id);
 }
 
 } // namespace gsem

@@ -149,7 +149,62 @@ GST_START_TEST(without_pacing_it_is_more) {
 }
 GST_END_TEST
 
+/// A depayloader behind a session, over a queue: whether that is paced while it plays, and left as it was
+/// after.
+static void check_found(const char* session_line, const char* source_pad, bool paced) {
+  Sender sender(stream::header({1}), "");
+  const auto packets = sender.send(0, {{1, stream::payload(1, 9)}});
+  auto receiver = parse(std::string(session_line) + " appsrc name=in is-live=true format=time caps=\"" +
+                        kBareCaps + ",payload=(int)96\" ! s.recv_rtp_sink" + source_pad +
+                        " ! queue ! rtpsemanticdepay name=d pace-reports=" + (paced ? "true" : "false") +
+                        " ! fakesink sync=false async=false");
+  auto session_element = child(receiver, "s");
+  GObject* session = nullptr;
+  if (*source_pad == '_')
+    g_signal_emit_by_name(session_element.get(), "get-internal-session", 0, &session);
+  else
+    g_object_get(session_element.get(), "internal-session", &session, nullptr);
+  const auto reduced = [&] {
+    gboolean value = FALSE;
+    g_object_get(session, "rtcp-reduced-size", &value, nullptr);
+    return value != FALSE;
+  };
+  fail_if(reduced());
+  gst_element_set_state(receiver.get(), GST_STATE_PLAYING);
+  auto source = child(receiver, "in");
+  for (int i = 0; i < 2; ++i) { // a session believes in a source after its second packet
+    Packet packet = packets[0];
+    packet.sequence = uint16_t(packet.sequence + i);
+    gst_app_src_push_buffer(GST_APP_SRC(source.get()), make_buffer(packet));
+  }
+  auto depay = child(receiver, "d");
+  const auto arrived = [&] {
+    GstStructure* stats = nullptr;
+    guint64 count = 0;
+    g_object_get(depay.get(), "stats", &stats, nullptr);
+    gst_structure_get_uint64(stats, "packets", &count);
+    gst_structure_free(stats);
+    return count > 0;
+  };
+  for (int i = 0; i < 1000 && !arrived(); ++i)
+    g_usleep(10000);
+  fail_unless(arrived());
+  fail_unless(reduced() == paced);
+  gst_element_set_state(receiver.get(), GST_STATE_NULL);
+  fail_if(reduced());
+  g_object_unref(session);
+}
+
+GST_START_TEST(sessions_are_found) {
+  for (const bool paced : {true, false}) {
+    check_found("rtpbin name=s latency=20", "_0 s.", paced);
+    check_found("rtpsession name=s", " s.recv_rtp_src", paced);
+  }
+}
+GST_END_TEST
+
 static void fill(TCase* tc) {
+  tcase_add_test(tc, sessions_are_found);
   tcase_add_test(tc, share_at_2_kbits);
   tcase_add_test(tc, share_at_20_kbits);
   tcase_add_test(tc, without_pacing_it_is_more);
