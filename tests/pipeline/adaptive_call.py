@@ -20,7 +20,7 @@ with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "call.svg")
     done = subprocess.run([sys.argv[1], "--step", "1.5", "--output", path], env=env, capture_output=True, text=True, timeout=200)
     check(done.returncode == 0, done.stderr)
-    rows = [[float(word) for word in line.split()] for line in done.stdout.splitlines()[1:]]
+    rows = [[float(word) for word in line.replace("%", "").split()] for line in done.stdout.splitlines()[1:]]
     check([row[0] for row in rows] == [500, 60, 20, 2, 500], done.stdout)
     check(sum(row[1] for row in rows) > 1, f"next to nothing was sent:\n{done.stdout}")
     check(sum(row[3] for row in rows) > 0, f"no feedback:\n{done.stdout}")
