@@ -182,7 +182,9 @@ private:
     session_->take(received_, packet.bytes, packet.arrived);
     if (!received_)
       return false;
-    packet.first = time_.advance(header, clock_rate(pad));
+    if (!clock_rate_)
+      clock_rate_ = clock_rate(pad);
+    packet.first = time_.advance(header, clock_rate_);
     packet.sent = time_.ns();
     packet.numbered = header.extended; // copies that go alone have none
     packet.may_report = header.marker;
@@ -191,6 +193,7 @@ private:
 
   std::shared_ptr<Session> session_;
   bool received_, reporting_ = false;
+  guint clock_rate_ = 0; ///< 0: not read yet
   ReportPacing pacing_;
   SenderTime time_;
 };

@@ -23,17 +23,20 @@ constexpr double kQueueSeen = 10, kQueueTooLong = 50, kHiccup = 150; ///< ms
 constexpr double kDrainFrom = 50, kDrainTo = 25, kDrainTime = 200;   ///< ms
 
 // Rates
-constexpr uint64_t kReceiveWindow = 500'000'000, kShortestWindow = 200'000'000, kShortestBusy = 50'000'000;
-constexpr double kSlowGroup = 100e6; ///< ns
-constexpr size_t kFewArrivals = 4;   ///< large packets on a slow link: the window is as long as they take
+constexpr uint64_t kReceiveWindow = 500'000'000, kShortestWindow = 200'000'000;
+constexpr uint64_t kShortestBusy = 50'000'000; ///< ns of service that tell what the link carries
+constexpr double kSlowGroup = 100e6;           ///< ns of service: one such group tells by itself
+constexpr size_t kFewArrivals = 4; ///< large packets on a slow link: the window is as long as they take
 constexpr double kBeta = 0.85;
 constexpr double kNear = 0.8, kBeyond = 1.1;                   ///< of the known capacity
 constexpr double kCarefully = 0.05, kFreely = 1.6, kHurry = 8; ///< growth a second: share, factors
-constexpr double kMostGrowth = 1.1,
-                 kMostLowGrowth = 2.5;                ///< from report to report; the latter below kFewBits
+constexpr double kMostGrowth = 1.1;                            ///< from report to report
+constexpr double kMostLowGrowth = 2.5; ///< the same below kFewBits, where reports are seconds apart
 constexpr double kTried = 1.5, kAlwaysTried = 10'000; ///< of what arrives; bit/s
-constexpr double kProbeMost = 2, kProbeDrift = 1.5;
-constexpr uint64_t kVeto = 32, kKnown = 4;
+constexpr double kProbeMost = 2;    ///< times the estimate: a rung farther away is not tried
+constexpr double kProbeDrift = 1.5; ///< times the estimate: what a rung that was tried may turn out to take
+constexpr uint64_t kVeto = 32;      ///< times as rarely where the last large groups spoke against it
+constexpr uint64_t kKnown = 4;      ///< the same where the last overuse did
 constexpr double kFaster = 0.5;
 constexpr uint64_t kPatience = 300'000'000, kLongestStep = 500'000'000, kLongestSlowStep = 4'000'000'000;
 constexpr uint64_t kFirstProbeWait = 4'000'000'000, kLastProbeWait = 16'000'000'000,
@@ -49,11 +52,11 @@ constexpr uint64_t kLossMemory = 1'000'000'000, kLossPause = 500'000'000;
 constexpr size_t kFewPackets = 10;
 constexpr double kMuchLoss = 0.1;
 
-constexpr uint64_t kRoomForUnit = 500;
-constexpr double kTrialAfter = 200; ///< ms
-constexpr uint64_t kTrialPause = 500'000'000;
-constexpr double kEarlyGain = 0.1;
-constexpr double kUnitGain = 0.1;                          ///< of the mean size of what is sent
+constexpr uint64_t kRoomForUnit = 500;        ///< bytes that may go while it is too little for a report
+constexpr double kTrialAfter = 200;           ///< ms that a report is overdue
+constexpr uint64_t kTrialPause = 500'000'000; ///< ns, at least, between trials
+constexpr double kEarlyGain = 0.1;            ///< of the share of reports that came before they were due
+constexpr double kUnitGain = 0.1;             ///< of the mean size of what is sent
 constexpr double kSentMemory = 1e9, kLongSentMemory = 8e9; ///< ns
 constexpr uint64_t kAgeSlot = 4'000'000'000;
 constexpr uint64_t kLongReport = 5'000'000'000, kLongestReport = 8'000'000'000;
